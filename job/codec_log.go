@@ -1,0 +1,103 @@
+package job
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// The events about the log itself.
+
+func appendLogCreated(dst []byte, e LogCreated) []byte {
+	dst = appendElement(dst, 1, e.LogID[:])
+	dst = appendUint(dst, 2, uint64(e.Format))
+	return appendUint(dst, 3, uint64(e.Level))
+}
+
+func (r *reader) logCreated() (e LogCreated) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			copy(e.LogID[:], r.exactly(len(e.LogID)))
+		case 2:
+			e.Format = r.uint32()
+		case 3:
+			e.Level = r.uint32()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+// exactly returns a field of this many bytes, or nil after failing.
+func (r *reader) exactly(size int) []byte {
+	b := r.raw()
+	if r.err == nil && len(b) != size {
+		r.fail(errLength)
+		return nil
+	}
+	return b
+}
+
+func appendLogRepaired(dst []byte, e LogRepaired) []byte {
+	dst = appendText(dst, 1, e.Segment)
+	dst = appendUint(dst, 2, uint64(e.Offset))
+	dst = appendUint(dst, 3, uint64(e.Size))
+	if e.CRC != 0 {
+		dst = protowire.AppendFixed32(protowire.AppendTag(dst, 4, protowire.Fixed32Type), e.CRC)
+	}
+	dst = appendText(dst, 5, e.Quarantine)
+	return appendText(dst, 6, e.Verdict)
+}
+
+func (r *reader) logRepaired() (e LogRepaired) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Segment = r.text()
+		case 2:
+			e.Offset = r.int()
+		case 3:
+			e.Size = r.int()
+		case 4:
+			e.CRC = r.fixed32()
+		case 5:
+			e.Quarantine = r.text()
+		case 6:
+			e.Verdict = r.text()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+func (r *reader) fixed32() uint32 {
+	if r.typ != protowire.Fixed32Type {
+		r.fail(errWireType)
+		return 0
+	}
+	v, n := protowire.ConsumeFixed32(r.left)
+	if n < 0 {
+		r.fail(protowire.ParseError(n))
+		return 0
+	}
+	r.left = r.left[n:]
+	return v
+}
+
+func appendClockStepped(dst []byte, e ClockStepped) []byte {
+	dst = appendTime(dst, 1, e.From)
+	return appendTime(dst, 2, e.To)
+}
+
+func (r *reader) clockStepped() (e ClockStepped) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.From = r.time()
+		case 2:
+			e.To = r.time()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}

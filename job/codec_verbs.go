@@ -1,0 +1,114 @@
+package job
+
+// The events that people cause: retry, cancel, kill, and the settings.
+
+func appendJobRetried(dst []byte, e JobRetried) []byte {
+	dst = appendUint(dst, 1, uint64(e.Job))
+	dst = appendUint(dst, 2, uint64(e.From))
+	return appendBool(dst, 3, e.Reset)
+}
+
+func (r *reader) jobRetried() (e JobRetried) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Job = Position(r.uint())
+		case 2:
+			e.From = State(r.enum())
+		case 3:
+			e.Reset = r.bool()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+func appendJobCancelled(dst []byte, e *JobCancelled) []byte {
+	dst = appendUint(dst, 1, uint64(e.Job))
+	dst = appendUint(dst, 2, uint64(e.Run))
+	return appendResult(dst, 3, &e.Result)
+}
+
+func (r *reader) jobCancelled() *JobCancelled {
+	e := new(JobCancelled)
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Job = Position(r.uint())
+		case 2:
+			e.Run = Position(r.uint())
+		case 3:
+			r.result(&e.Result)
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+func appendKillRequested(dst []byte, e KillRequested) []byte {
+	dst = appendUint(dst, 1, uint64(e.Job))
+	dst = appendUint(dst, 2, uint64(e.Run))
+	dst = appendUint(dst, 3, uint64(e.Signal))
+	return appendBool(dst, 4, e.Cancel)
+}
+
+func (r *reader) killRequested() (e KillRequested) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Job = Position(r.uint())
+		case 2:
+			e.Run = Position(r.uint())
+		case 3:
+			e.Signal = r.toInt32(r.int())
+		case 4:
+			e.Cancel = r.bool()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+func appendConfigSet(dst []byte, e ConfigSet) []byte {
+	dst = appendText(dst, 1, e.Key)
+	dst = appendText(dst, 2, e.Old)
+	return appendText(dst, 3, e.New)
+}
+
+func (r *reader) configSet() (e ConfigSet) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Key = r.text()
+		case 2:
+			e.Old = r.text()
+		case 3:
+			e.New = r.text()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
+func appendConfigUnset(dst []byte, e ConfigUnset) []byte {
+	dst = appendText(dst, 1, e.Key)
+	return appendText(dst, 2, e.Old)
+}
+
+func (r *reader) configUnset() (e ConfigUnset) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Key = r.text()
+		case 2:
+			e.Old = r.text()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}

@@ -1,0 +1,266 @@
+package job
+
+import "time"
+
+// Position is the number of an event in the log: dense, from 1. A job is known inside by the Position
+// of its JobEnqueued event, a run by that of its JobClaimed event, a worker by that of its
+// WorkerStarted event. 0 = none.
+type Position uint64
+
+// At is where and when an event stands in the log: what every event of a commit shares, and its own
+// Position. The fold and the rules get it as a value and never read a clock.
+type At struct {
+	Position Position
+	Time     int64  // Unix nanoseconds: the raw wall clock of the process that appended; may step back
+	Actor    *Actor // shared by all events of a commit; nil only in tests
+	Rand     uint64 // randomness for decisions (made ids); not part of the log, 0 when folding
+}
+
+// When returns Time as a UTC time.
+func (a At) When() time.Time { return time.Unix(0, a.Time).UTC() }
+
+// Actor is who appended a commit, as the process reports itself, and why.
+type Actor struct {
+	User, Host string
+	PID        uint32
+	Program    string // name and version
+	Reason     string // --reason; "" = none given
+	Dir, Path  string // the caller's working directory and $PATH
+}
+
+// Event is a fact that was decided. The list of implementations in this file is the whole catalogue:
+// the interface is sealed.
+type Event interface {
+	kind() Kind
+}
+
+// Kind is an event's number in the log. Numbers are never reused.
+type Kind uint16
+
+// The kinds. The gaps are left for the kinds of features to come.
+const (
+	KindLogCreated   Kind = 1
+	KindLogRepaired  Kind = 3
+	KindClockStepped Kind = 4
+
+	KindConfigSet   Kind = 10
+	KindConfigUnset Kind = 11
+
+	KindJobEnqueued   Kind = 20
+	KindJobClaimed    Kind = 21
+	KindJobCompleted  Kind = 22
+	KindJobFailed     Kind = 23
+	KindJobDied       Kind = 24
+	KindRunLost       Kind = 25
+	KindRunReturned   Kind = 26
+	KindJobRetried    Kind = 27
+	KindJobCancelled  Kind = 28
+	KindKillRequested Kind = 29
+
+	KindWorkerStarted Kind = 40
+	KindWorkerStopped Kind = 41
+	KindStopRequested Kind = 42
+	KindWorkerLost    Kind = 43
+)
+
+// LogCreated is the first event of every log.
+type LogCreated struct {
+	LogID  [16]byte // random; stands for the hash before the first commit
+	Format uint32   // of the frames
+	Level  uint32   // of the event kinds that may be written; 1 = the kinds of this release
+}
+
+// LogRepaired says that bytes which were never acknowledged were cut from the end of the log.
+type LogRepaired struct {
+	Segment    string // file name
+	Offset     int64  // where the cut began
+	Size       int64  // bytes cut
+	CRC        uint32 // CRC32C of the cut bytes
+	Quarantine string // file name in quarantine/ that keeps them
+	Verdict    string // why they were taken for unacknowledged
+}
+
+// ClockStepped says that the wall clock of this commit is more than a second behind the last one's.
+type ClockStepped struct{ From, To int64 } // Unix nanoseconds
+
+// ConfigSet changes a setting. Values are in the canonical form of [Config.Text].
+type ConfigSet struct{ Key, Old, New string } // Old "" = it was not set
+
+// ConfigUnset takes a setting back to its default.
+type ConfigUnset struct{ Key, Old string }
+
+// JobEnqueued brings a job into being: → pending.
+type JobEnqueued struct {
+	Spec Spec  // as decided: ID and MaxRetries always set, Delay and RunAt moved into Due
+	Due  int64 // Unix nanoseconds; 0 = at once
+}
+
+// JobClaimed begins a run: → processing. Its own Position is the run's number and fencing token.
+type JobClaimed struct {
+	Job    Position
+	Worker Position
+}
+
+// Result is how a run ended, as far as the worker saw it.
+type Result struct {
+	Exit       int32         // exit code; meaningless if Signal ≠ 0 or Timeout
+	Signal     int32         // that ended the command; 0 = none
+	Start, End int64         // Unix nanoseconds
+	CPU        time.Duration // user + system
+	MaxRSS     int64         // peak memory, bytes
+	OutputSize int64         // bytes of the run's output file
+	Tail       string        // end of the output or, for a handler, the error's text; "" for success
+	LeftBehind bool          // processes of this run were still alive when its first process ended
+	Timeout    time.Duration // that it ran into; 0 = it did not
+}
+
+// Why says why a run did not complete, why a job died or why a run was given back.
+type Why uint8
+
+// The reasons. Numbers are part of the log.
+const (
+	WhyNone       Why = 0
+	WhyExit       Why = 1 // exit code ≠ 0, or a handler's error
+	WhySignal     Why = 2 // ended by a signal
+	WhyTimeout    Why = 3 // ran longer than its timeout
+	WhyRetries    Why = 4 // died: attempts exceeded max_retries
+	WhyCrashes    Why = 5 // died: crashes exceeded max_crashes
+	WhyOnCrash    Why = 6 // died: its worker died and on_crash is dead
+	WhyStop       Why = 7 // returned: the worker was told to stop now
+	WhyError      Why = 8 // a handler returned an error or panicked
+	WhyNotStarted Why = 9 // returned: the machine could not start the command
+)
+
+// JobCompleted ends a run well: → completed.
+type JobCompleted struct {
+	Job, Run Position
+	Result   Result
+}
+
+// JobFailed ends a run badly: attempts+1, → failed.
+type JobFailed struct {
+	Job, Run      Position
+	Why           Why // exit, signal, timeout, error
+	Result        Result
+	NextAttemptAt int64 // Unix nanoseconds, as decided
+}
+
+// JobDied moves a job to the dead letter queue: → dead. If Failure is not WhyNone the run failed in
+// that way and attempts+1; otherwise it was lost with its worker and crashes+1.
+type JobDied struct {
+	Job, Run Position
+	Why      Why // retries, crashes, on_crash
+	Failure  Why // exit, signal, timeout, error; WhyNone = worker lost
+	Result   Result
+}
+
+// RunLost says that the worker of a run died and that nothing of the run lives any more:
+// crashes+1, → pending, due at once.
+type RunLost struct{ Job, Run, Worker Position }
+
+// RunReturned ends a run that counts as neither failure nor crash: → pending, due at once.
+type RunReturned struct {
+	Job, Run Position
+	Why      Why // stop, not started
+}
+
+// JobRetried brings a dead or failed job back: → pending, due at once.
+type JobRetried struct {
+	Job   Position
+	From  State
+	Reset bool // attempts and crashes back to 0
+}
+
+// JobCancelled withdraws a job: → cancelled. Run is the run that was ended for it, 0 if none.
+type JobCancelled struct {
+	Job, Run Position
+	Result   Result // of Run; zero if none
+}
+
+// KillRequested asks the worker of a run to end it. If Cancel, the job is cancelled when the run has
+// ended, however it ends.
+type KillRequested struct {
+	Job, Run Position
+	Signal   int32 // 15 = TERM, then KILL after the grace; others are sent alone
+	Cancel   bool
+}
+
+// WorkerStarted makes a worker known. Its own Position is the worker's number.
+type WorkerStarted struct {
+	ID     string   // random, never reused; the name of its lock file
+	Slots  uint32   // runs at a time
+	Queues []string // served; empty = all
+	Kinds  []string // handlers' names, for Go programs; empty = shell jobs only
+	Shell  bool     // serves shell jobs
+}
+
+// WorkerStopped says that a worker ended in good order.
+type WorkerStopped struct {
+	Worker Position
+	Why    string // "stop requested", "signal", "nothing left", "context ended"
+}
+
+// StopRequested asks workers that started before this event to stop.
+type StopRequested struct {
+	Worker Position // 0 = all
+	Now    bool     // end the running commands and give their jobs back
+}
+
+// WorkerLost says that a worker's lock was found free: its process is gone.
+type WorkerLost struct{ Worker Position }
+
+// Unknown is an event of a kind that this program does not know: kept, shown, and skipped by the fold.
+type Unknown struct {
+	Number Kind
+	Data   []byte
+}
+
+func (LogCreated) kind() Kind     { return KindLogCreated }
+func (LogRepaired) kind() Kind    { return KindLogRepaired }
+func (ClockStepped) kind() Kind   { return KindClockStepped }
+func (ConfigSet) kind() Kind      { return KindConfigSet }
+func (ConfigUnset) kind() Kind    { return KindConfigUnset }
+func (*JobEnqueued) kind() Kind   { return KindJobEnqueued }
+func (JobClaimed) kind() Kind     { return KindJobClaimed }
+func (*JobCompleted) kind() Kind  { return KindJobCompleted }
+func (*JobFailed) kind() Kind     { return KindJobFailed }
+func (*JobDied) kind() Kind       { return KindJobDied }
+func (RunLost) kind() Kind        { return KindRunLost }
+func (RunReturned) kind() Kind    { return KindRunReturned }
+func (JobRetried) kind() Kind     { return KindJobRetried }
+func (*JobCancelled) kind() Kind  { return KindJobCancelled }
+func (KillRequested) kind() Kind  { return KindKillRequested }
+func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
+func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
+func (StopRequested) kind() Kind  { return KindStopRequested }
+func (WorkerLost) kind() Kind     { return KindWorkerLost }
+func (u Unknown) kind() Kind      { return u.Number }
+
+// KindOf returns the event's number in the log.
+func KindOf(e Event) Kind { return e.kind() }
+
+// Of returns the key of the job that e is about, 0 if it is about none. For a JobEnqueued it is 0 too:
+// there the event's own Position is the key.
+func Of(e Event) Position {
+	switch e := e.(type) {
+	case JobClaimed:
+		return e.Job
+	case *JobCompleted:
+		return e.Job
+	case *JobFailed:
+		return e.Job
+	case *JobDied:
+		return e.Job
+	case RunLost:
+		return e.Job
+	case RunReturned:
+		return e.Job
+	case JobRetried:
+		return e.Job
+	case *JobCancelled:
+		return e.Job
+	case KillRequested:
+		return e.Job
+	}
+	return 0
+}

@@ -1,0 +1,76 @@
+package job
+
+import "fmt"
+
+var kindNames = map[Kind]string{
+	KindLogCreated:    "LogCreated",
+	KindLogRepaired:   "LogRepaired",
+	KindClockStepped:  "ClockStepped",
+	KindConfigSet:     "ConfigSet",
+	KindConfigUnset:   "ConfigUnset",
+	KindJobEnqueued:   "JobEnqueued",
+	KindJobClaimed:    "JobClaimed",
+	KindJobCompleted:  "JobCompleted",
+	KindJobFailed:     "JobFailed",
+	KindJobDied:       "JobDied",
+	KindRunLost:       "RunLost",
+	KindRunReturned:   "RunReturned",
+	KindJobRetried:    "JobRetried",
+	KindJobCancelled:  "JobCancelled",
+	KindKillRequested: "KillRequested",
+	KindWorkerStarted: "WorkerStarted",
+	KindWorkerStopped: "WorkerStopped",
+	KindStopRequested: "StopRequested",
+	KindWorkerLost:    "WorkerLost",
+}
+
+// String returns the name of the kind's event, "Kind(99)" for a kind that this program does not know.
+func (k Kind) String() string {
+	if name, ok := kindNames[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("Kind(%d)", uint16(k))
+}
+
+var whyNames = [...]string{
+	WhyNone: "none", WhyExit: "exit", WhySignal: "signal", WhyTimeout: "timeout",
+	WhyRetries: "retries", WhyCrashes: "crashes", WhyOnCrash: "on_crash", WhyStop: "stop",
+}
+
+func (w Why) String() string {
+	if int(w) < len(whyNames) {
+		return whyNames[w]
+	}
+	return fmt.Sprintf("Why(%d)", uint8(w))
+}
+
+// MarshalText writes the reason's name.
+func (w Why) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+var onCrashNames = [...]string{CrashRetry: "retry", CrashDead: "dead"}
+
+func (c OnCrash) String() string {
+	if int(c) < len(onCrashNames) {
+		return onCrashNames[c]
+	}
+	return fmt.Sprintf("OnCrash(%d)", uint8(c))
+}
+
+// ParseOnCrash is the inverse of String. It returns ErrInvalid, naming the choices, for any other text.
+func ParseOnCrash(text string) (OnCrash, error) {
+	for c, name := range onCrashNames {
+		if name == text {
+			return OnCrash(c), nil
+		}
+	}
+	return 0, invalid("on_crash", quoted(text), "retry or dead")
+}
+
+// MarshalText writes the choice's name.
+func (c OnCrash) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads a choice's name; see [ParseOnCrash].
+func (c *OnCrash) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseOnCrash(string(text))
+	return err
+}
