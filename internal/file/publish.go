@@ -1,0 +1,99 @@
+// Package file does to files what the standard library leaves out.
+//
+// It promises: a [Lock] says that its holder lives, and says it no longer when the holder is gone, however it went; a
+// file that [Publish] wrote is there whole or not at all, and for good when Publish returns; [Datasync] and [SyncDir]
+// return nil only when the system said that bytes or names are on the disk.
+//
+// It does not make a disk honest, does not lock across a network, and knows nothing of queues.
+package file
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Publish writes data to path, in place of a file that may be there: to a temporary file in the same directory, which
+// is synced and renamed, then the directory is synced. Readers see the old file or the new one, whole. When it returns
+// nil, the new one is durable; when the last step failed, the new one is there but may not outlast a power cut.
+func Publish(path string, data []byte, perm os.FileMode) error {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	f, err := os.CreateTemp(dir, "."+base+".*")
+	if err != nil {
+		return fmt.Errorf("publish file: %w", err)
+	}
+	if err = fill(f, data, perm); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name()) // what is left of it would be in nobody's way
+		return fmt.Errorf("publish file: %w", err)
+	}
+	return SyncDir(dir)
+}
+
+// fill writes, syncs and closes f.
+func fill(f *os.File, data []byte, perm os.FileMode) error {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Chmod(perm)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// Datasync makes the bytes of f durable, and as much of the rest as is needed to read them back: fdatasync on Linux,
+// F_FULLFSYNC on darwin, [os.File.Sync] elsewhere. A signal does not end it. After an error nothing is known about any
+// byte written since the last success, and a second call proves nothing about them.
+func Datasync(f *os.File) error {
+	if err := datasync(f); err != nil {
+		return fmt.Errorf("sync %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// SyncDir makes the names in a directory durable. Windows and file systems without that operation do nothing.
+func SyncDir(path string) error {
+	if err := syncDir(path); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
+
+// Reserve allocates blocks for the first size bytes of f without changing its size or content. supported is false
+// where the system or the file system cannot. A full disk is an error that wraps syscall.ENOSPC or syscall.EDQUOT.
+func Reserve(f *os.File, size int64) (supported bool, err error) {
+	supported, err = reserve(f, size)
+	if err != nil {
+		return supported, fmt.Errorf("reserve space for %s: %w", f.Name(), err)
+	}
+	return supported, nil
+}
+
+// Network names the kind of network file system that path lies on, or would lie on if it existed: "nfs", "smb", "9p",
+// "fuse". It is "" for a local one, and where the system does not say.
+func Network(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find file system: %w", err)
+	}
+	for {
+		name, err := network(abs)
+		if parent := filepath.Dir(abs); os.IsNotExist(err) && parent != abs {
+			abs = parent
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("find file system of %s: %w", abs, err)
+		}
+		return name, nil
+	}
+}
