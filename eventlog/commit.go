@@ -1,0 +1,235 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+)
+
+// round is what happens while A is held once:
+//
+//	catch up the rest ─► decide ─► write, one commit or a few ─► unlock ─► sync once ─► answer all
+//
+// The sync comes after the unlock, so that the syncs of several processes overlap. That is safe because frames are written in the order of
+// their numbers, and a sync makes durable all that was written before it, by whomever: an acknowledgement never outruns a hole.
+type round struct {
+	requests []*request
+	written  []*Proposal // their events are in a commit of this round
+	failed   error       // nothing more is written in this round
+	full     error       // only what is essential is written in this round
+	prepared bool        // full is known
+
+	// The commit that is being made up.
+	meta    Meta
+	time    int64
+	events  []Event
+	size    int // of its frame, or a little more
+	members []*Proposal
+}
+
+// runRound is called while A is held, and lets go of it.
+func (lp *loop) runRound() {
+	r := &lp.round
+	r.requests = lp.takeUp()
+	err := lp.refresh()
+	if err == nil {
+		lp.decide()
+	} else {
+		r.failed = notCommitted(err)
+		r.failAll()
+	}
+	must := len(r.written) > 0
+	if err == nil && lp.overdue && !must {
+		must, err = true, lp.store.prove()
+	}
+	lp.store.unlock()
+	if must && err == nil {
+		err = lp.sync()
+	}
+	lp.conclude(err)
+	clear(r.requests)
+	*r = round{written: emptied(r.written), events: emptied(r.events), members: emptied(r.members)}
+}
+
+// emptied is s to be used again, unless it has become large.
+func emptied[T any](s []T) []T {
+	if cap(s) > 4096 {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}
+
+// conclude answers all who waited for the round. err is that of refresh, prove or sync; what it means for the proposals they know already.
+func (lp *loop) conclude(err error) {
+	r := &lp.round
+	head := lp.store.head().Commit
+	if len(r.written) > 0 {
+		lp.log.notify()
+	}
+	for _, q := range r.requests {
+		if q.decided && err == nil && len(r.written) == 0 {
+			lp.weigh(q, head) // refused, or nothing to do: the reason must be durable, too
+		} else {
+			q.answer(nil)
+		}
+	}
+	if damaged(err) != nil {
+		lp.answerOpenings(nil) // for reading
+	} else {
+		lp.answerOpenings(err)
+	}
+	switch {
+	case len(lp.weighed) == 0:
+	case err != nil && lp.overdue:
+		lp.answerWeighed(err)
+	default:
+		lp.reweigh()
+	}
+	_ = lp.store.tidy(false) // as for settle
+	lp.rounds = true
+	if lp.settling.length == 0 {
+		lp.rounds = false
+		lp.settling.start(settleAfter)
+	}
+}
+
+// decide has all proposals decided and their events written.
+func (lp *loop) decide() {
+	for _, q := range lp.round.requests {
+		q.decided = true
+		for _, p := range q.proposals {
+			p.Err = nil
+			p.Err = lp.propose(p)
+		}
+	}
+	lp.flush()
+}
+
+// propose adds what a proposal decides to the commit that is being made up.
+func (lp *loop) propose(p *Proposal) error {
+	r := &lp.round
+	if !r.prepared {
+		r.full, r.prepared = lp.store.full(), true
+	}
+	if !p.Essential && r.full != nil {
+		return r.full
+	}
+	if len(r.events) > 0 && p.Meta != r.meta {
+		lp.flush()
+	}
+	if r.failed != nil {
+		return r.failed
+	}
+	head := lp.store.head()
+	if len(r.events) == 0 {
+		r.time = lp.log.opt.Now()
+	}
+	turn := Turn{Commit: head.Commit + 1, Position: head.Position + 1 + Position(len(r.events)), Time: r.time}
+	events, err := p.Decide(turn)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	size := 0
+	for i := range events {
+		size += eventRoom + len(events[i].Data)
+	}
+	if len(r.events) > 0 && (len(r.events)+len(events) > MaxEvents || r.size+size > MaxFrame) {
+		lp.flush() // the next commit has the same time, which was decided with
+		if r.failed != nil {
+			return r.failed
+		}
+	}
+	if len(r.events) == 0 {
+		r.meta, r.size = p.Meta, frameRoom(&p.Meta)
+	}
+	r.events = append(r.events, events...)
+	r.size += size
+	r.members = append(r.members, p)
+	if len(r.events) > MaxEvents || r.size > MaxFrame {
+		lp.flush() // it may be too large, and then nobody else must be with it or have decided after it
+	}
+	return p.Err
+}
+
+// eventRoom is what an event needs in a frame besides its data: kind and length, as uvarints.
+const eventRoom = 3 + 5
+
+// frameRoom is what a frame needs for all but its events, or a little more.
+func frameRoom(m *Meta) int {
+	const fields, perField = 7, 1 + 5 // tag and length
+	return headerSize + trailerSize + perField*(fields+1) +
+		len(m.User) + len(m.Host) + len(m.Program) + len(m.Reason) + len(m.Dir) + len(m.Path)
+}
+
+// flush writes the commit that was made up.
+func (lp *loop) flush() {
+	r := &lp.round
+	if len(r.events) == 0 {
+		return
+	}
+	err := lp.store.write(&r.meta, r.events, r.time)
+	if err == nil {
+		r.written = append(r.written, r.members...)
+	} else {
+		lp.unwritten(err)
+	}
+	r.size = 0
+	r.events, r.members = emptied(r.events), emptied(r.members)
+}
+
+// unwritten deals with a commit that could not be written, though it is folded already.
+func (lp *loop) unwritten(err error) {
+	r := &lp.round
+	for _, p := range r.members {
+		p.Err = err
+	}
+	if !errors.Is(err, ErrTooLarge) {
+		r.failed = fmt.Errorf("after an append that failed: %w: %v", ErrNotCommitted, err)
+	}
+	if err := lp.reload(); err != nil {
+		r.failed = notCommitted(err)
+	}
+}
+
+// failAll gives all proposals of the round the same answer.
+func (r *round) failAll() {
+	for _, q := range r.requests {
+		for _, p := range q.proposals {
+			p.Err = r.failed
+		}
+	}
+}
+
+// sync makes durable what the round has written. If that fails, the State may hold what is lost with the next power cut, or what the
+// file system has dropped already.
+func (lp *loop) sync() error {
+	err := lp.store.sync()
+	if err == nil {
+		return nil
+	}
+	r := &lp.round
+	if !errors.Is(err, ErrClosed) {
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	// The others, too, have seen what is not durable now; but of them it is known that nothing is in the log.
+	r.failed = fmt.Errorf("%w: %v", ErrNotCommitted, err)
+	r.failAll()
+	for _, p := range r.written {
+		p.Err = err
+	}
+	_ = lp.reload() // what could not be read now is read by the next catchUp
+	return err
+}
+
+// notCommitted makes an answer to a proposal of which nothing was written.
+func notCommitted(err error) error {
+	for _, known := range []error{ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if damaged(err) != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotCommitted, err)
+}

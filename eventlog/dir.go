@@ -1,0 +1,356 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/queuectl/queuectl/internal/file"
+)
+
+// dirStore is the log in a directory, as one process sees it.
+//
+// Three things point at the tail S, each for its own purpose: tip says how far S was read and checked; tail is a descriptor of S, for reading
+// and for syncing; wal is tidwall/wal's handle, for writing. Only wal writes frames, and it knows nothing of other processes, so it is used
+// only when tip is where it left S.
+type dirStore struct {
+	dir    string // absolute
+	opt    *Options
+	disk   disk
+	id     LogID
+	noWrit bool        // no permission, or so asked for
+	lock   *file.Lock  // nil = there is none to be opened, and noWrit
+	killed atomic.Bool // by Kill, from another goroutine
+
+	tip     tip
+	why     stop // why reading stopped at tip
+	checked bool // nothing but S was looked at since; what else there is was found sound
+	scanner scanner
+	tail    tail
+	writer  writer
+
+	marks durableMarks
+	known Commit // durable for sure
+	young bool   // as far as is known nothing was ever acknowledged here
+	turns int    // segments begun since older ones were sealed
+	frame []byte // to be used again
+
+	watching sync.WaitGroup
+}
+
+// tail is the open segment at tip.
+type tail struct {
+	f        *os.File // nil = none
+	proven   bool     // a sync of f covers all of it: see prove
+	named    bool     // its name in the directory is durable
+	reserved bool     // it has the blocks that it will need, or they cannot be reserved here
+}
+
+// disk is what a test may want to fail.
+type disk struct {
+	network  func(path string) (string, error)
+	datasync func(*os.File) error
+	syncDir  func(path string) error
+	reserve  func(*os.File, int64) (bool, error)
+}
+
+var realDisk = disk{network: file.Network, datasync: file.Datasync, syncDir: file.SyncDir, reserve: file.Reserve}
+
+func (s *dirStore) identity() LogID { return s.id }
+func (s *dirStore) head() Head      { return s.tip.head }
+func (s *dirStore) readOnly() bool  { return s.noWrit }
+
+func (s *dirStore) path(name string) string { return filepath.Join(s.dir, logDir, name) }
+
+// openDir opens the log in dir, and makes it first if it may.
+func openDir(dir string, opt *Options) (*dirStore, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &dirStore{dir: dir, opt: opt, disk: realDisk, noWrit: opt.ReadOnly}
+	if opt.disk != nil {
+		s.disk = *opt.disk
+	}
+	if !opt.AllowNetworkFS {
+		name, err := s.disk.network(dir)
+		if err != nil {
+			return nil, err
+		}
+		if name != "" {
+			return nil, fmt.Errorf("%s is on %s: %w", dir, name, ErrNetworkFS)
+		}
+	}
+	s.id, err = readFormat(dir)
+	if errors.Is(err, ErrNoLog) && opt.Create != nil && !opt.ReadOnly {
+		s.id, err = s.create()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openFiles(); err != nil {
+		s.shut()
+		return nil, err
+	}
+	s.tip = firstTip(s.id)
+	return s, nil
+}
+
+// openFiles opens the append lock and the D file. Who may not write them opens the log for reading.
+func (s *dirStore) openFiles() (err error) {
+	s.marks.id = s.id
+	if !s.noWrit {
+		err = s.marks.open(s.dir, os.O_RDWR)
+		if !denied(err) {
+			if err == nil {
+				s.lock, err = file.OpenLock(s.path(lockFile))
+			}
+			return err
+		}
+		s.noWrit = true
+	}
+	if err := s.marks.open(s.dir, os.O_RDONLY); err != nil {
+		return err
+	}
+	s.lock, err = file.OpenExistingLock(s.path(lockFile))
+	if denied(err) || errors.Is(err, fs.ErrNotExist) {
+		s.lock, err = nil, nil // it would only tell if the directory was replaced
+	}
+	return err
+}
+
+// denied says that it is for lack of permission that something cannot be written.
+func denied(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// current returns an error if the directory was deleted or replaced under our feet.
+func (s *dirStore) current() error {
+	if s.lock == nil {
+		return nil
+	}
+	ok, err := s.lock.Current()
+	if err == nil && !ok {
+		err = fmt.Errorf("%s was deleted or replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+	}
+	return err
+}
+
+func (s *dirStore) tryLock() (bool, error) {
+	ok, err := s.lock.TryExclusive()
+	if err != nil || !ok {
+		return false, err
+	}
+	if err := s.current(); err != nil {
+		s.unlock()
+		return false, err
+	}
+	return true, nil
+}
+
+// await opens the lock file once more: this goroutine may still wait when the store is closed.
+func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
+	lock, err := file.OpenExistingLock(s.path(lockFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s was deleted: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	drop = func() { lock.Close() } // lets it go
+	if err = lock.Exclusive(); err == nil {
+		var ok bool
+		if ok, err = lock.Current(); err == nil && !ok {
+			err = fmt.Errorf("%s was deleted or replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+		}
+	}
+	if err != nil {
+		drop()
+		return nil, nil, err
+	}
+	hold = func() {
+		s.lock.Close() // not held
+		s.lock = lock
+	}
+	return hold, drop, nil
+}
+
+func (s *dirStore) holder() string { return s.lock.Holder() }
+
+// unlock lets A go. Should that ever fail, closing the descriptor does it.
+func (s *dirStore) unlock() {
+	if err := s.lock.Unlock(); err != nil {
+		s.lock.Close()
+	}
+}
+
+func (s *dirStore) follow(fold func(*Entry) error) error {
+	if err := s.current(); err != nil {
+		return err
+	}
+	if s.noWrit {
+		return s.followDurable(fold)
+	}
+	return s.read(fold, ^Commit(0))
+}
+
+// read passes to fold what stands after tip, through the given commit.
+func (s *dirStore) read(fold func(*Entry) error, through Commit) error {
+	if s.tail.f == nil {
+		f, err := s.openSegment(s.tip.segment)
+		if errors.Is(err, fs.ErrNotExist) {
+			return s.tip.damage(3, "the segment is missing")
+		}
+		if err != nil {
+			return err
+		}
+		s.tail = tail{f: f}
+	}
+	for {
+		more, err := s.readTail(fold, through)
+		if err != nil || !more {
+			return err
+		}
+		// The name of the next segment is the number of the commit that comes next: if it is there, this one is complete.
+		f, err := s.openSegment(s.tip.head.Commit + 1)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.tail.f.Close() // only read, or synced by who began the next
+		s.tail = tail{f: f}
+		s.tip = s.tip.next()
+	}
+}
+
+// readTail reads the open segment. It reports if it came to its very end.
+func (s *dirStore) readTail(fold func(*Entry) error, through Commit) (bool, error) {
+	info, err := s.tail.f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("read segment: %w", err)
+	}
+	size := info.Size()
+	if size <= s.tip.offset {
+		s.why = stop{stopClean, "end"}
+		if size < s.tip.offset {
+			return false, errRewound
+		}
+		return size > 0, nil
+	}
+	s.scanner.reset(s.tail.f, size)
+	defer s.shrink()
+	for s.tip.head.Commit < through {
+		e, why, err := s.scanner.next(&s.tip)
+		if e == nil {
+			s.why = why
+			return err == nil && why.kind == stopClean, err
+		}
+		if err := fold(e); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// shrink gives back the memory that a large commit needed.
+func (s *dirStore) shrink() {
+	if cap(s.scanner.buf) > 2*windowSize {
+		s.scanner = scanner{}
+	}
+}
+
+// openSegment opens a segment, for writing if it is in log and we may. It looks there first: a segment that leaves it meanwhile is in
+// sealed by then.
+func (s *dirStore) openSegment(first Commit) (f *os.File, err error) {
+	name := segmentName(first)
+	for range listTries {
+		f, err = os.OpenFile(s.path(name), s.flag(), 0)
+		if denied(err) && !s.noWrit {
+			s.noWrit = true
+			f, err = os.OpenFile(s.path(name), s.flag(), 0)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			f, err = os.Open(filepath.Join(s.dir, sealedDir, name))
+		}
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open segment: %w", err)
+		}
+	}
+	return nil, err
+}
+
+func (s *dirStore) flag() int {
+	if s.noWrit {
+		return os.O_RDONLY
+	}
+	return os.O_RDWR
+}
+
+// followDurable is read for those who may not sync, and so must not show what nobody has.
+func (s *dirStore) followDurable(fold func(*Entry) error) error {
+	if s.marks.f == nil {
+		if err := s.marks.open(s.dir, os.O_RDONLY); err != nil {
+			return err
+		}
+	}
+	m, _, err := s.marks.read()
+	if err != nil {
+		return err
+	}
+	s.known = max(s.known, m.commit)
+	if s.tip.head.Commit >= s.known {
+		return nil
+	}
+	if err := s.read(fold, s.known); err != nil || s.tip.head.Commit >= s.known {
+		return err
+	}
+	v, err := s.examine(s.known)
+	if err == nil && v.damage != nil {
+		err = v.damage // for all of it was there before it was known to be durable
+	}
+	return err
+}
+
+func (s *dirStore) rewind() {
+	s.leaveTail()
+	s.tip, s.checked = firstTip(s.id), false
+}
+
+// leaveTail drops the descriptors of the tail.
+func (s *dirStore) leaveTail() {
+	if s.tail.f != nil {
+		s.tail.f.Close() // what had to be synced is, or never will be by it
+	}
+	s.tail = tail{}
+	s.writer.release()
+}
+
+func (s *dirStore) close() error {
+	s.watching.Wait()
+	var err error
+	if !s.killed.Load() && !s.noWrit {
+		err = s.tidy(true)
+	}
+	s.shut()
+	return err
+}
+
+func (s *dirStore) shut() {
+	s.leaveTail()
+	s.marks.close()
+	if s.lock != nil {
+		s.lock.Close() // not held
+	}
+}
+
+func (s *dirStore) kill() { s.killed.Store(true) }

@@ -1,0 +1,221 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// errNoTail is for what needs a tail that syncs can be believed of.
+var errNoTail = errors.New("an earlier sync failed, or the segment could not be opened")
+
+// prove makes a sync of tail cover all of S. A descriptor proves nothing about bytes that were written before it was opened: after another
+// process's failed sync the kernel may hold clean pages that never reached the disk, and a later sync succeeds. So every process, before its
+// first sync, writes all bytes behind D once more, the same bytes to the same place. Mostly there are none.
+func (s *dirStore) prove() error {
+	if s.tail.proven {
+		return nil
+	}
+	if s.tail.f == nil {
+		return errNoTail
+	}
+	if s.marks.f == nil {
+		_ = s.marks.open(s.dir, os.O_RDWR|os.O_CREATE) // D only ever saves work
+	}
+	d, _, err := s.marks.read()
+	if err != nil {
+		d = mark{}
+	}
+	from := int64(0)
+	if d.segment == s.tip.segment {
+		from = d.end
+	} else if err := s.proveOlder(d); err != nil {
+		return err
+	}
+	if err := rewrite(s.tail.f, from, s.tip.offset); err != nil {
+		return err
+	}
+	s.known = max(s.known, d.commit)
+	s.tail.proven = true
+	// D names a segment only after its name was synced.
+	s.tail.named = d.segment == s.tip.segment
+	s.young = d.commit == 0
+	return nil
+}
+
+// proveOlder makes durable what lies behind D in the segments before S. They were synced before S was made, by a process that had proved them; but
+// it costs nothing not to rely on that. What is sealed is before D.
+func (s *dirStore) proveOlder(d mark) error {
+	names, err := s.segments()
+	if err != nil {
+		return err
+	}
+	for _, first := range names {
+		if first < d.segment || first >= s.tip.segment {
+			continue
+		}
+		from := int64(0)
+		if first == d.segment {
+			from = d.end
+		}
+		if err := s.proveSegment(first, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *dirStore) proveSegment(first Commit, from int64) error {
+	f, err := s.openSegment(first)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // synced if need be
+	info, err := f.Stat()
+	if err != nil || info.Size() <= from {
+		return err
+	}
+	if err := rewrite(f, from, info.Size()); err != nil {
+		return err
+	}
+	return s.disk.datasync(f)
+}
+
+// rewrite writes the bytes of f between two offsets once more.
+func rewrite(f *os.File, from, to int64) error {
+	b := make([]byte, max(0, min(to-from, windowSize)))
+	for from < to {
+		b = b[:min(to-from, int64(len(b)))]
+		if _, err := f.ReadAt(b, from); err != nil {
+			return fmt.Errorf("rewrite segment: %w", err)
+		}
+		if _, err := f.WriteAt(b, from); err != nil {
+			return fmt.Errorf("rewrite segment: %w", err)
+		}
+		from += int64(len(b))
+	}
+	return nil
+}
+
+// sync is called without A. The D file is written, too, but need not be: whoever finds an older D only does more than needed.
+func (s *dirStore) sync() error {
+	if s.killed.Load() {
+		return ErrClosed
+	}
+	if s.tip.head.Commit <= s.known {
+		return nil // tidwall/wal has synced it, when it began a new segment
+	}
+	if !s.tail.proven {
+		return errNoTail
+	}
+	if err := s.syncTail(); err != nil {
+		s.leaveTail() // a second sync of it would prove nothing
+		return err
+	}
+	s.known = s.tip.head.Commit
+	_ = s.marks.advance(markOf(s.tip))
+	return nil
+}
+
+func (s *dirStore) syncTail() error {
+	if err := s.disk.datasync(s.tail.f); err != nil {
+		return err
+	}
+	if s.tail.named {
+		return nil
+	}
+	if err := s.disk.syncDir(s.path("")); err != nil {
+		return err
+	}
+	if s.young {
+		// Nobody has acknowledged anything yet, so who made the log may not have made its name durable.
+		if err := s.disk.syncDir(s.dir); err != nil {
+			return err
+		}
+	}
+	s.tail.named, s.young = true, false
+	return nil
+}
+
+func (s *dirStore) durable(need Commit) (Commit, error) {
+	if s.known >= need {
+		return s.known, nil
+	}
+	m, _, err := s.marks.read()
+	s.known = max(s.known, m.commit)
+	return s.known, err
+}
+
+// sealBatch is how many segments may wait in log to be sealed while the log is busy: each sealing costs two syncs of directories.
+const sealBatch = 8
+
+// tidy does what need not be done before an acknowledgement.
+func (s *dirStore) tidy(idle bool) error {
+	if s.turns == 0 && !idle {
+		return nil
+	}
+	if err := s.marks.sync(); err != nil {
+		return err
+	}
+	if s.turns > sealBatch || idle && s.turns > 0 {
+		return s.seal()
+	}
+	return nil
+}
+
+// seal moves all segments but the last two out of log, so that wal.Open stays cheap. Several processes may do so at once.
+func (s *dirStore) seal() error {
+	names, err := s.segments()
+	if err != nil {
+		return err
+	}
+	sealed := filepath.Join(s.dir, sealedDir)
+	if err := s.makeDir(sealed); err != nil {
+		return err
+	}
+	for _, first := range names[:max(0, len(names)-2)] {
+		name := segmentName(first)
+		err := os.Rename(s.path(name), filepath.Join(sealed, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("seal segment: %w", err)
+		}
+	}
+	if err := s.disk.syncDir(sealed); err != nil {
+		return err
+	}
+	if err := s.disk.syncDir(s.path("")); err != nil {
+		return err
+	}
+	s.turns = 0
+	s.writer.release() // it remembers every segment that it has begun
+	return nil
+}
+
+// makeDir makes a directory in dir, unless it is there.
+func (s *dirStore) makeDir(path string) error {
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	return s.disk.syncDir(s.dir)
+}
+
+// segments lists the segments in log, in order.
+func (s *dirStore) segments() ([]Commit, error) {
+	entries, err := os.ReadDir(s.path(""))
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
+	var firsts []Commit
+	for _, entry := range entries { // sorted by name
+		if first, ok := parseSegmentName(entry.Name()); ok {
+			firsts = append(firsts, first)
+		}
+	}
+	return firsts, nil
+}

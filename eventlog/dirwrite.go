@@ -1,0 +1,231 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"syscall"
+
+	"github.com/tidwall/wal"
+)
+
+// outcomeReserve is the space that is kept for the outcomes of running jobs when the disk is full, bytes.
+const outcomeReserve = 256 << 10
+
+// limit is the size at which the tail is to be followed by another segment. While the disk is full it is larger, so that what is reserved can be
+// used: a new segment would have none.
+func (s *dirStore) limit() int {
+	if s.tail.reserved {
+		return s.opt.SegmentSize
+	}
+	return s.opt.SegmentSize + outcomeReserve
+}
+
+// full reserves what the tail will need and a little more, so that outcomes can be written when nothing else can.
+func (s *dirStore) full() error {
+	if s.tail.reserved {
+		return nil
+	}
+	_, err := s.disk.reserve(s.tail.f, max(int64(s.opt.SegmentSize), s.tip.offset)+outcomeReserve)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	s.tail.reserved = true // or else it cannot be done here, for another reason; then writing goes on without
+	return nil
+}
+
+func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
+	if s.killed.Load() {
+		return ErrClosed
+	}
+	if err := s.prepare(); err != nil {
+		return notCommitted(err)
+	}
+	h := header{
+		Commit: s.tip.head.Commit + 1, First: s.tip.head.Position + 1,
+		Time: time, SyncedThrough: s.known, Prev: s.tip.head.Hash,
+	}
+	// tidwall/wal begins a new segment before it writes if the last is too large, and after it has written if the last has become large.
+	at := s.tip
+	if at.offset > int64(s.writer.limit) {
+		at = at.next()
+	}
+	frame, sum, err := appendFrame(s.frame[:0], h, meta, events, at.place())
+	if err != nil {
+		return err
+	}
+	if cap(frame) <= windowSize {
+		s.frame = frame
+	}
+	end := at
+	end.offset += int64(entrySize(len(frame)))
+	end.head = Head{Commit: h.Commit, Position: h.First + Position(len(events)) - 1, Hash: sum}
+	if err := s.writer.log.Write(uint64(h.Commit), frame); err != nil {
+		return s.mend(at, end, fmt.Errorf("write commit %d: %w", h.Commit, err))
+	}
+	return s.written(at, end)
+}
+
+// prepare makes writer ready to write at tip.
+func (s *dirStore) prepare() error {
+	if err := s.prove(); err != nil {
+		return err
+	}
+	w := &s.writer
+	if w.log != nil && w.at == s.tip.place() && w.limit == s.limit() {
+		return nil
+	}
+	w.release()
+	log, err := wal.Open(s.path(""), &wal.Options{
+		NoSync:           true, // see sync
+		SegmentSize:      s.limit(),
+		SegmentCacheSize: 1,
+		NoCopy:           true,
+		AllowEmpty:       true, // of two segments the first may be sealed already, and the second empty
+		DirPerms:         0o700,
+		FilePerms:        0o600,
+	})
+	if err != nil {
+		return fmt.Errorf("open segments: %w", err)
+	}
+	*w = writer{log: log, at: s.tip.place(), limit: s.limit()}
+	last, err := log.LastIndex()
+	if err == nil && Commit(last) != s.tip.head.Commit {
+		err = fmt.Errorf("they end with commit %d, not %d", last, s.tip.head.Commit)
+	}
+	if err != nil {
+		w.release()
+		return fmt.Errorf("open segments: %w", err)
+	}
+	return nil
+}
+
+// written follows a write, which tidwall/wal began at one place and finished at the other, before it perhaps began a new segment.
+func (s *dirStore) written(at, end tip) error {
+	limit := int64(s.writer.limit)
+	if at.segment != s.tip.segment {
+		s.turn()
+		s.tip = end
+		if s.tail.f != nil {
+			// The frame was written before tail was opened.
+			s.tail.proven = rewrite(s.tail.f, 0, end.offset) == nil
+		}
+	}
+	s.tip = end
+	if end.offset >= limit {
+		s.turn()
+	}
+	s.writer.at = s.tip.place()
+	return nil
+}
+
+// turn follows tidwall/wal into a new segment. It has synced and closed the old one, so all of that is durable.
+func (s *dirStore) turn() {
+	s.known = s.tip.head.Commit
+	_ = s.marks.advance(markOf(s.tip)) // D only ever saves work: see sync
+	// To set a file's size to what it is gives back the blocks that were reserved beyond.
+	_ = s.tail.f.Truncate(s.tip.offset)
+	s.tail.f.Close()
+	s.tail = tail{}
+	s.tip = s.tip.next()
+	s.turns++
+	f, err := s.openSegment(s.tip.segment)
+	if err != nil {
+		return // without a descriptor nothing more is written or synced until one can be had
+	}
+	info, err := f.Stat()
+	s.tail = tail{f: f, proven: err == nil && info.Size() == 0}
+	_ = s.full() // the next round asks again
+}
+
+// mend finds out what became of a write that failed, and cuts off what it left.
+func (s *dirStore) mend(at, end tip, cause error) error {
+	s.writer.release()
+	if errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT) {
+		cause = fmt.Errorf("%w: %w", ErrDiskFull, cause)
+	}
+	var failed *fs.PathError
+	lost := errors.As(cause, &failed) && (failed.Op == "sync" || failed.Op == "close")
+	if at.segment != s.tip.segment {
+		if _, err := os.Stat(s.path(segmentName(at.segment))); errors.Is(err, fs.ErrNotExist) {
+			if lost {
+				s.leaveTail() // what was written before is not safe either
+			}
+			return fmt.Errorf("%w: %w", ErrNotCommitted, cause)
+		}
+		s.turn()
+	}
+	whole, err := s.landed(at, end)
+	switch {
+	case err != nil:
+		s.leaveTail()
+		return fmt.Errorf("%w: %w; then %w", ErrUnknown, cause, err)
+	case !whole:
+		return fmt.Errorf("%w: %w", ErrNotCommitted, cause)
+	case lost:
+		s.leaveTail()
+		return fmt.Errorf("%w: %w", ErrUnknown, cause)
+	}
+	s.tip = end // it is the new segment that could not be made
+	return nil
+}
+
+// landed says if the frame between at and end is there. If it is there in part, it cuts that off.
+func (s *dirStore) landed(at, end tip) (bool, error) {
+	if s.tail.f == nil {
+		return false, errNoTail
+	}
+	info, err := s.tail.f.Stat()
+	if err != nil {
+		return false, err
+	}
+	s.scanner.reset(s.tail.f, info.Size())
+	e, _, err := s.scanner.next(&at)
+	if err != nil {
+		return false, err
+	}
+	if e != nil && at == end && info.Size() == end.offset {
+		return true, nil
+	}
+	if info.Size() == s.tip.offset {
+		return false, nil
+	}
+	return false, s.truncate()
+}
+
+// truncate cuts the tail off at tip, for good.
+func (s *dirStore) truncate() error {
+	if err := s.tail.f.Truncate(s.tip.offset); err != nil {
+		return fmt.Errorf("cut segment: %w", err)
+	}
+	s.tail.reserved = false // the blocks behind are gone, too
+	if err := s.disk.datasync(s.tail.f); err != nil {
+		return err
+	}
+	info, err := s.tail.f.Stat()
+	if err == nil && info.Size() != s.tip.offset {
+		err = fmt.Errorf("cut segment: it has %d bytes, not %d", info.Size(), s.tip.offset)
+	}
+	return err
+}
+
+// writer is tidwall/wal's handle on the tail.
+type writer struct {
+	log   *wal.Log // nil = none
+	at    place    // where its next write goes, unless that begins a segment
+	limit int      // its SegmentSize
+}
+
+// release closes the handle's file. wal.Close would sync it first: a useless flush of the disk, under A, of what other processes are about to
+// sync themselves. And to leave the descriptor to the garbage collector may cost hundreds of them while processes take turns. A test
+// watches that the field keeps its name.
+func (w *writer) release() {
+	if w.log != nil {
+		if f := reflect.ValueOf(w.log).Elem().FieldByName("sfile"); f.IsValid() && !f.IsNil() {
+			(*os.File)(f.UnsafePointer()).Close() // twice, if a rotation failed in the middle
+		}
+	}
+	*w = writer{}
+}

@@ -1,0 +1,398 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// State is what the owner of a log keeps up to date from its commits. Its methods are called from the Log's one goroutine, as
+// are Proposal.Decide and the functions passed to View and Peek: what they share needs no lock.
+type State interface {
+	// Fold takes the next commit. It is called once for each commit in order, except for those that came from this Log's own
+	// proposals, which fold what they decide themselves (see Proposal). An error means that the commit's bytes cannot be
+	// understood; the log goes no further, and Damage says so.
+	Fold(*Entry) error
+	// Reset forgets everything: the next Fold is of commit 1. It is called when what proposals folded turned out not to be in the
+	// log (a failed write, a commit that is too large), after which the log is read again.
+	Reset()
+}
+
+// Turn is what a proposal decides with: the place and time that its events will have.
+type Turn struct {
+	// Commit is the one that the events will be in: the next one, should they not fit into it together with those of others.
+	Commit   Commit
+	Position Position // of its first event
+	Time     int64    // Unix nanoseconds: the wall clock as it is; it may step back
+}
+
+// Proposal is one command that wants to append.
+type Proposal struct {
+	// Meta goes into the commit. Proposals that wait at the same time and have equal Metas share a commit.
+	Meta Meta
+	// Essential proposals (outcomes of runs) may use the space that is reserved for them on a full disk.
+	Essential bool
+	// Decide is called at most once, with the exclusive right to append and every older commit folded. It returns the events to
+	// append after it has folded them into the State, or an error and has folded nothing; or neither, and nothing is appended.
+	// Data must stay unchanged until Append returns.
+	Decide func(Turn) ([]Event, error)
+
+	// Err is set by AppendAll: nil if the events are durable or Decide returned none, the error of Decide, or what became of
+	// the write.
+	Err error
+}
+
+// Options are preferences; the zero value is the production default.
+type Options struct {
+	// Create is called when the directory has no log, for the events of its first commit; there must be one. nil = Open
+	// returns ErrNoLog.
+	Create func(LogID) (Meta, []Event)
+	// ReadOnly opens for reading only what is known durable; Append returns ErrReadOnly. A directory without write permission
+	// is opened so by itself.
+	ReadOnly bool
+	// AllowNetworkFS opens a log on a network file system, where locks and syncs may not hold what they promise.
+	AllowNetworkFS bool
+	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
+	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 128 KiB
+	// OnWait is called from the Log's goroutine when the append lock was waited for longer than a second, with a description of
+	// its holder, "" if unknown. It must not block.
+	OnWait func(holder string)
+
+	disk *disk // nil = the real one
+}
+
+// The bounds of Options.SegmentSize.
+const (
+	defaultSegmentSize = 128 << 10
+	maxSegmentSize     = 1 << 30
+)
+
+func (o *Options) complete() error {
+	if o.SegmentSize < 0 || o.SegmentSize > maxSegmentSize {
+		return fmt.Errorf("segment size %d: not in 0 to %d", o.SegmentSize, maxSegmentSize)
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = defaultSegmentSize
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if o.OnWait == nil {
+		o.OnWait = func(string) {}
+	}
+	return nil
+}
+
+// Log is one process's handle on a log. All methods are safe for concurrent use.
+type Log struct {
+	id      LogID
+	opt     Options
+	inbox   inbox
+	quit    chan struct{} // closed when Close or Kill begins
+	done    chan struct{} // closed when the loop has ended
+	hints   chan struct{} // capacity 1: others may have appended
+	watched sync.Once
+	damage  atomic.Pointer[CorruptError]
+	closed  error // of the store; set before done is closed
+
+	mu      sync.Mutex
+	repairs []Repair
+	changed chan struct{} // closed and forgotten at a fold; nil = nobody asked
+
+	loop *loop
+}
+
+// Open opens or creates the log in dir/log and folds all its commits into state before it returns. It creates dir and its parents if need be,
+// all with mode 0700.
+//
+// A log whose beginning is sound is opened even if it is damaged after that: Damage says so, View shows the sound part, and Append returns
+// the *CorruptError. Errors: ErrNoLog, ErrNotOurs, ErrNewer, ErrNetworkFS, that of ctx, or of a file. While nothing is wrong with an existing log,
+// opening it takes no lock and writes nothing.
+func Open(ctx context.Context, dir string, state State, opt Options) (*Log, error) {
+	if err := opt.complete(); err != nil {
+		return nil, err
+	}
+	s, err := openDir(dir, &opt)
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return start(ctx, s, state, opt)
+}
+
+// start makes a Log of a store, which it owns from then on.
+func start(ctx context.Context, s store, state State, opt Options) (*Log, error) {
+	l := &Log{
+		id:    s.identity(),
+		opt:   opt,
+		inbox: inbox{wake: make(chan struct{}, 1)},
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+		hints: make(chan struct{}, 1),
+	}
+	l.loop = newLoop(l, s, state)
+	go l.loop.run()
+	if err := l.ask(ctx, &request{kind: askOpen}); err != nil {
+		l.Close() // the first error says more
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return l, nil
+}
+
+// ID returns the log's id.
+func (l *Log) ID() LogID { return l.id }
+
+// Append runs one proposal; see AppendAll.
+func (l *Log) Append(ctx context.Context, p *Proposal) error { return l.AppendAll(ctx, p) }
+
+// AppendAll runs the proposals in order, together with those of other goroutines, in as few commits as their Metas and the bounds
+// (MaxFrame, MaxEvents) allow, with one sync for all, and returns when all are durable. What became of each is in its Err; the
+// returned error is the first of them.
+//
+// ctx ends the waiting only before the proposals are taken up: afterwards AppendAll waits for the truth, which is one of
+//
+//   - nil: the events are in the log and durable;
+//   - the error of Decide, ErrTooLarge, ErrDiskFull, ErrReadOnly, ErrClosed, ErrNewer, a *CorruptError, the error of ctx, or one that wraps
+//     ErrNotCommitted: nothing is in the log;
+//   - one that wraps ErrUnknown: a sync failed, or a process died. The events may or may not be in the log.
+func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	r := &request{kind: askAppend, proposals: ps}
+	if err := l.ask(ctx, r); err != nil {
+		if r.decided && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %v", ErrNotCommitted, err) // refused, but on what may be lost
+		}
+		for _, p := range ps {
+			p.Err = err
+		}
+		return err
+	}
+	for _, p := range ps {
+		if p.Err != nil {
+			return p.Err
+		}
+	}
+	return nil
+}
+
+// View catches up with what other processes appended, runs fn on the Log's goroutine, so that it may read the State, and returns
+// when everything that fn can have seen is durable. fn must copy what it needs. If View returns an error, what fn saw must not be used.
+// On a damaged log fn sees the sound part.
+func (l *Log) View(ctx context.Context, fn func(Head)) error {
+	return l.ask(ctx, &request{kind: askView, view: fn})
+}
+
+// Peek is View without waiting for durability: what fn sees may still be lost with a power cut. It is for deciding what to
+// propose next (a proposal built on it becomes durable only after it); nothing of it may leave the process.
+func (l *Log) Peek(ctx context.Context, fn func(Head)) error {
+	return l.ask(ctx, &request{kind: askPeek, view: fn})
+}
+
+// Changed returns a channel that is closed after the next commit is folded, by whichever process it was written. Take the channel
+// before looking at the state.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// Watch starts to follow other processes' appends, until Close, so that Changed tells of them without a View.
+func (l *Log) Watch() {
+	l.watched.Do(func() { l.inbox.put(&request{kind: askWatch, done: make(chan struct{})}) })
+}
+
+// TakeRepairs returns the repairs made by this Log that were not taken yet. The engine records them as events.
+func (l *Log) TakeRepairs() []Repair {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	repairs := l.repairs
+	l.repairs = nil
+	return repairs
+}
+
+// Damage returns what stops this log from being written, as far as this Log has found out; nil if it is sound.
+func (l *Log) Damage() *CorruptError { return l.damage.Load() }
+
+// Close ends the Log's goroutines. Proposals that are taken up are finished first; all other waiting ends with ErrClosed, and so does every
+// later call. The error is about how much of what is durable is known to be so; no acknowledged commit depends on it.
+func (l *Log) Close() error {
+	l.end(false)
+	return l.closed
+}
+
+// Kill makes the handle behave as if its process had been killed: everything under way ends with ErrClosed, nothing is synced or
+// cleaned up. For tests.
+func (l *Log) Kill() { l.end(true) }
+
+func (l *Log) end(kill bool) {
+	if kill {
+		l.loop.store.kill() // before the loop can end in good order
+	}
+	if l.inbox.close() {
+		close(l.quit)
+	}
+	<-l.done
+}
+
+// notify wakes those who wait for a change.
+func (l *Log) notify() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+func (l *Log) addRepair(r Repair) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.repairs = append(l.repairs, r)
+}
+
+// request is what a caller waits for.
+type request struct {
+	kind      askKind
+	proposals []*Proposal
+	view      func(Head)
+
+	decided bool          // all proposals have their Err
+	need    Commit        // must be durable before the answer
+	waited  time.Duration // for that
+
+	state   atomic.Uint32 // of the states below
+	leaving atomic.Bool   // the caller leaves as soon as it may
+	err     error         // set before done is closed
+	done    chan struct{}
+}
+
+type askKind uint8
+
+const (
+	askAppend askKind = iota
+	askView
+	askPeek
+	askOpen
+	askWatch
+)
+
+// The states of a request.
+const (
+	waiting   = 0 // the caller may leave
+	taken     = 1 // the caller must stay: what it passed is in use, or it is about to be answered
+	abandoned = 2 // the caller has left
+	weighing  = 3 // waits for need; the caller may leave
+)
+
+// errLeft is the answer for a caller that was about to leave.
+var errLeft = errors.New("caller left")
+
+// take takes a waiting request up. It reports false if the caller has left.
+func (r *request) take() bool { return r.state.CompareAndSwap(waiting, taken) }
+
+// weigh lets the caller of a taken request leave again. It reports false if the caller wanted to, and is answered.
+func (r *request) weigh() bool {
+	r.state.Store(weighing)
+	if r.leaving.Load() {
+		r.answerIf(weighing, errLeft)
+		return false
+	}
+	return true
+}
+
+// answerIf answers the request if it is in the given state, which is to say if its caller has not left.
+func (r *request) answerIf(state uint32, err error) {
+	if r.state.CompareAndSwap(state, taken) {
+		r.answer(err)
+	}
+}
+
+func (r *request) answer(err error) {
+	r.err = err
+	close(r.done)
+}
+
+// ask waits for the answer to a request.
+func (l *Log) ask(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.done = make(chan struct{})
+	if !l.inbox.put(r) {
+		return ErrClosed
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+	}
+	r.leaving.Store(true)
+	if r.state.CompareAndSwap(waiting, abandoned) || r.state.CompareAndSwap(weighing, abandoned) {
+		return ctx.Err()
+	}
+	if <-r.done; r.err == errLeft {
+		return ctx.Err()
+	}
+	return r.err
+}
+
+// inbox is where requests wait for the loop.
+type inbox struct {
+	wake chan struct{} // capacity 1
+
+	mu       sync.Mutex
+	requests []*request
+	shut     bool
+}
+
+// put leaves a request, unless the inbox is closed.
+func (b *inbox) put(r *request) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shut {
+		return false
+	}
+	b.requests = append(b.requests, r)
+	if len(b.requests) == 1 {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// take returns what waits, in order, and if the inbox is closed. The slice is used again: empty is that of the take before.
+func (b *inbox) take(empty []*request) (requests []*request, shut bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	requests, b.requests = b.requests, empty[:0]
+	return requests, b.shut
+}
+
+// close reports if it was open.
+func (b *inbox) close() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := !b.shut
+	b.shut = true
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return first
+}
+
+// damaged is the *CorruptError in err, nil if there is none.
+func damaged(err error) *CorruptError {
+	var c *CorruptError
+	errors.As(err, &c)
+	return c
+}

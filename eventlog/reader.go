@@ -1,0 +1,268 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// Reader reads commits in order. It takes no lock while all is well, changes nothing, and returns only what is known durable. Not safe for
+// concurrent use.
+//
+// A Reader that starts at the first commit checks the whole hash chain; one that starts later checks it from there on.
+type Reader struct {
+	src     source
+	from    Commit
+	durable Commit // known durable. Invariant: known before anything that scanner holds was read
+	tip     tip
+	file    segmentFile // that of tip.segment; nil before the first step and after Close
+	scanner scanner
+	closed  bool
+}
+
+// NewReader starts at the given commit (0 or 1: the first) of the log in dir. The commit need not be there yet. Errors: ErrNoLog, ErrNotOurs,
+// ErrNewer, *CorruptError if a segment's name is wrong.
+func NewReader(dir string, from Commit) (*Reader, error) {
+	id, err := readFormat(dir)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(dirSource{dir: dir, id: id}, id, from)
+}
+
+func newReader(src source, id LogID, from Commit) (*Reader, error) {
+	segments, err := src.segments()
+	if err != nil {
+		return nil, err
+	}
+	first := Commit(1)
+	for _, s := range segments {
+		if s.first <= from {
+			first = s.first
+		}
+	}
+	r := &Reader{src: src, from: from, tip: midTip(id, first)}
+	if len(segments) > 0 {
+		// Before a segment is made, the one before it is synced.
+		r.durable = segments[len(segments)-1].first - 1
+	}
+	return r, nil
+}
+
+// Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later call may return one); ErrNewer if it is of a
+// later version; a *CorruptError where the log is damaged.
+func (r *Reader) Next() (*Entry, error) {
+	for {
+		if r.closed {
+			return nil, ErrClosed
+		}
+		e, err := r.step()
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && e.Commit >= r.from {
+			return e, nil
+		}
+	}
+}
+
+// Close frees the reader's files. Next returns ErrClosed from then on.
+func (r *Reader) Close() error {
+	r.closed = true
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	return err
+}
+
+// step returns the next durable commit, or nothing if it only got nearer to it.
+func (r *Reader) step() (*Entry, error) {
+	if r.file == nil {
+		f, err := r.src.open(r.tip.segment)
+		if err != nil {
+			return nil, r.absent(err)
+		}
+		r.file = f
+		if err := r.measure(); err != nil {
+			return nil, err
+		}
+	}
+	before := r.tip
+	e, why, err := r.scanner.next(&r.tip)
+	switch {
+	case err != nil:
+		return nil, err
+	case e == nil:
+		return nil, r.stopped(why)
+	case e.Commit > r.durable:
+		r.tip = before
+		return nil, r.await()
+	}
+	return e, nil
+}
+
+// measure takes the size of the segment as it is now, and forgets what was read of it: an unfinished or not yet durable frame may have
+// been replaced since.
+func (r *Reader) measure() error {
+	size, err := r.file.Size()
+	if err != nil {
+		return fmt.Errorf("read segment: %w", err)
+	}
+	r.scanner.reset(r.file, size)
+	return nil
+}
+
+// await finds out whether the commit after tip, which is there, is durable by now; io.EOF if not.
+func (r *Reader) await() error {
+	known, err := r.src.durable()
+	if err == nil && known <= r.tip.head.Commit {
+		known, err = r.promised()
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.measure(); err != nil {
+		return err
+	}
+	if known <= r.tip.head.Commit {
+		return io.EOF
+	}
+	r.durable = max(r.durable, known)
+	return nil
+}
+
+// promised returns the highest commit that the rest of the segment proves durable: by what its frames say, or by being complete.
+func (r *Reader) promised() (Commit, error) {
+	if err := r.measure(); err != nil {
+		return 0, err
+	}
+	t, highest := r.tip, Commit(0)
+	for {
+		e, why, err := r.scanner.next(&t)
+		switch {
+		case err != nil:
+			return 0, err
+		case e != nil:
+			highest = max(highest, e.SyncedThrough)
+			continue
+		case why.kind != stopClean: // frames behind a bad spot promise, too
+			_, highest, err = judge(r.file, r.scanner.size, t, why, highest)
+			return highest, err
+		}
+		f, err := r.src.open(t.next().segment)
+		if errors.Is(err, fs.ErrNotExist) {
+			return highest, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		return t.head.Commit, f.Close()
+	}
+}
+
+// stopped goes on from the end of the sound frames in the segment; io.EOF if that is the end of the log.
+func (r *Reader) stopped(why stop) error {
+	size := r.scanner.size
+	if err := r.measure(); err != nil {
+		return err
+	}
+	if r.scanner.size != size {
+		return nil // it grew, or was cut
+	}
+	if why.kind == stopClean && r.tip.offset > 0 {
+		f, err := r.src.open(r.tip.next().segment)
+		if err == nil {
+			return r.enter(f)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	known, err := r.src.durable()
+	if err != nil {
+		return err
+	}
+	if why.kind != stopBad && max(known, r.durable) <= r.tip.head.Commit {
+		return io.EOF
+	}
+	return r.src.still(r.lookAgain)
+}
+
+// enter goes on with the next segment.
+func (r *Reader) enter(f segmentFile) error {
+	err := r.file.Close()
+	r.file, r.tip = f, r.tip.next()
+	if err != nil {
+		return fmt.Errorf("close segment: %w", err)
+	}
+	return r.measure()
+}
+
+// lookAgain is the second look at what seems to be damage, while nobody appends: only it may say so.
+func (r *Reader) lookAgain() error {
+	known, err := r.src.durable()
+	if err != nil {
+		return err
+	}
+	segments, err := r.src.segments()
+	if err != nil {
+		return err
+	}
+	if err := r.measure(); err != nil {
+		return err
+	}
+	t := r.tip
+	e, why, err := r.scanner.next(&t)
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		return r.measure()
+	}
+	damage, later := later(segments, t, why)
+	if later && damage == nil {
+		return nil // it ends well, and its successor is there: both came about since the first look
+	}
+	if damage == nil {
+		v, _, err := judge(r.file, r.scanner.size, t, why, max(known, r.durable))
+		if err != nil {
+			return err
+		}
+		damage = v.damage
+	}
+	if damage == nil {
+		return io.EOF // a torn tail, which the next writer cuts
+	}
+	locate(damage, segments)
+	return damage
+}
+
+// absent is what it means that the segment at tip cannot be opened.
+func (r *Reader) absent(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return r.tip.damage(3, "the segment is missing")
+}
+
+// later says whether a segment follows that of t, where the scan stopped so, and if one does, what is wrong with that.
+func later(segments []segmentInfo, t tip, why stop) (*CorruptError, bool) {
+	for _, s := range segments {
+		if s.first > t.segment {
+			return misplaced(t, why, s.first), true
+		}
+	}
+	return nil, false
+}
+
+// locate makes a path of the segment's name in the damage.
+func locate(damage *CorruptError, segments []segmentInfo) {
+	for _, s := range segments {
+		if segmentName(s.first) == damage.Path {
+			damage.Path = s.path
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/queuectl/queuectl/internal/file"
+)
+
+// source is where a Reader finds the segments of a log: a directory or a Memory.
+type source interface {
+	// segments lists all of them in order.
+	segments() ([]segmentInfo, error)
+	// open opens the one with that first commit; fs.ErrNotExist if there is none.
+	open(first Commit) (segmentFile, error)
+	// durable returns what is recorded as durable, 0 if nothing is.
+	durable() (Commit, error)
+	// still runs fn while nobody appends.
+	still(fn func() error) error
+}
+
+// segmentFile is an open segment.
+type segmentFile interface {
+	io.ReaderAt
+	io.Closer
+	Size() (int64, error)
+}
+
+// dirSource is the log in a directory.
+type dirSource struct {
+	dir string
+	id  LogID
+}
+
+func (s dirSource) segments() ([]segmentInfo, error) {
+	segments, bad, err := listSegments(s.dir)
+	if err == nil && len(bad) > 0 {
+		err = bad[0]
+	}
+	return segments, err
+}
+
+// open looks in log first: a segment that leaves it in between is in sealed by then.
+func (s dirSource) open(first Commit) (segmentFile, error) {
+	var f *os.File
+	err := fs.ErrNotExist
+	for try := 0; try < listTries && errors.Is(err, fs.ErrNotExist); try++ {
+		for _, sub := range []string{logDir, sealedDir} {
+			if f, err = os.Open(filepath.Join(s.dir, sub, segmentName(first))); err == nil {
+				return osSegment{f}, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("open segment: %w", err)
+			}
+		}
+	}
+	return nil, err
+}
+
+func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }
+
+// still holds the append lock shared. Who may not open the lock file looks without: fn then only repeats the first look.
+func (s dirSource) still(fn func() error) error {
+	lock, err := file.OpenExistingLock(filepath.Join(s.dir, logDir, lockFile))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		return fn()
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // lets it go
+	if err := lock.Shared(); err != nil {
+		return err
+	}
+	return fn()
+}
+
+type osSegment struct{ *os.File }
+
+func (s osSegment) Size() (int64, error) {
+	info, err := s.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
