@@ -1,0 +1,3 @@
+package lease
+
+func play([]string) {}

@@ -1,0 +1,121 @@
+package lease
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/queuectl/queuectl/internal/file"
+	"github.com/queuectl/queuectl/internal/process"
+)
+
+// Run is the lock of one run. On Unix the processes of the command inherit it and hold it too.
+type Run struct {
+	dir  string
+	run  uint64
+	lock *file.Lock
+}
+
+// HoldRun makes and takes the lock of a run, whose claim is durable.
+func HoldRun(dir string, run uint64) (*Run, error) {
+	path := runFile(dir, run)
+	for {
+		l, err := inDir(file.CreateLock, path)
+		if errors.Is(err, fs.ErrExist) {
+			if l, err = publish(path); err != nil {
+				return nil, err
+			}
+			return &Run{dir: dir, run: run, lock: l}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		// Making the file under its own name saves a rename for each run. That it can be seen unlocked for a moment
+		// misleads nobody but a Sweep that has not heard of the run yet: it locks the file and removes it.
+		var ours bool
+		if err = l.Exclusive(); err == nil {
+			ours, err = l.Current()
+		}
+		if ours {
+			return &Run{dir: dir, run: run, lock: l}, nil
+		}
+		if err = errors.Join(err, l.Close()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// File is to be passed to the command, as a descriptor ≥ 100: everyday scripts close low ones. It stays the Run's own.
+func (r *Run) File() *os.File { return r.lock.File() }
+
+// marks are the variables that every process of a run has in its environment, unless it took them out: the caller that
+// starts the command puts them in.
+func marks(dir string, run uint64) []string {
+	return []string{"QUEUECTL_RUN=" + strconv.FormatUint(run, 10), "QUEUECTL_DIR=" + dir}
+}
+
+// record is what the lock file says about a started run: to [EndOrphan], and to people who look into it.
+type record struct {
+	Dir       string `json:"dir"`                 // as the command's environment has it
+	Group     int    `json:"group"`               // process group and session of the command
+	Start     uint64 `json:"start,omitempty"`     // start time of the process that leads it; 0 = it had ended
+	Boot      string `json:"boot,omitempty"`      // "" = unknown
+	Namespace string `json:"namespace,omitempty"` // of pids; "" = unknown
+	Worker    int    `json:"worker"`              // pid of the worker
+	WorkerAt  uint64 `json:"worker_start,omitempty"`
+}
+
+// self is this process. It does not change.
+var self = sync.OnceValue(func() process.ID {
+	st, _ := process.Look(os.Getpid())
+	return process.ID{Pid: os.Getpid(), Start: st.Start}
+})
+
+// Started records the command's process, which leads a group and session of its own, in the lock file, so that the
+// command can be ended if the worker dies. The pid 0, of a command that could not be started, records nothing. An
+// error does not touch the lock: the command is then found by its lock and its environment alone.
+func (r *Run) Started(pid int) error {
+	if pid == 0 {
+		return nil
+	}
+	leader, _ := process.Look(pid)
+	text, err := json.Marshal(record{
+		Dir: r.dir, Group: pid, Start: leader.Start,
+		Boot: file.BootID(), Namespace: process.Namespace(),
+		Worker: self().Pid, WorkerAt: self().Start,
+	})
+	if err == nil {
+		_, err = r.lock.File().WriteAt(append(text, '\n'), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("record started run: %w", err)
+	}
+	return nil
+}
+
+// Release lets the worker's hold go. The outcome of the run has to be durable before. It removes the file unless a
+// process that the command left behind still holds the lock; then leftBehind is true, and the file stays for a later
+// [Sweep].
+func (r *Run) Release() (leftBehind bool, err error) {
+	if err := r.lock.Close(); err != nil {
+		return false, err
+	}
+	path := runFile(r.dir, r.run)
+	leftBehind, err = held(path)
+	if leftBehind {
+		// Perhaps only a process that this one is about to make, which has our descriptors until it executes its
+		// program. There is none while we keep others from forking.
+		syscall.ForkLock.RLock()
+		leftBehind, err = held(path)
+		syscall.ForkLock.RUnlock()
+	}
+	if err != nil || leftBehind {
+		return leftBehind, err
+	}
+	return false, remove(path)
+}

@@ -1,0 +1,194 @@
+//go:build unix
+
+package lease
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/queuectl/queuectl/internal/file"
+)
+
+func hold(t *testing.T, dir string, run uint64) *Run {
+	t.Helper()
+	r, err := HoldRun(dir, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func wantHeld(t *testing.T, dir string, run uint64, want bool) {
+	t.Helper()
+	if got, err := held(runFile(dir, run)); got != want || err != nil {
+		t.Errorf("run %d is held: %v, %v; want %v", run, got, err, want)
+	}
+}
+
+// heir starts a process that holds the run's lock until end is called.
+func heir(t *testing.T, r *Run) (end func()) {
+	t.Helper()
+	c := exec.Command("cat")
+	c.ExtraFiles = []*os.File{r.File()}
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(stdin.Close(), c.Wait()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRun_ReleaseRemovesTheFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := hold(t, dir, 7)
+	wantHeld(t, dir, 7, true)
+	if leftBehind, err := r.Release(); leftBehind || err != nil {
+		t.Errorf("Release() = %v, %v", leftBehind, err)
+	}
+	if exists(runFile(dir, 7)) {
+		t.Error("the file is still there")
+	}
+}
+
+func TestRun_FileStaysWhileSomethingLeftBehindHoldsIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := hold(t, dir, 7)
+	end := heir(t, r)
+	if leftBehind, err := r.Release(); !leftBehind || err != nil {
+		t.Errorf("Release() = %v, %v; want true", leftBehind, err)
+	}
+	wantHeld(t, dir, 7, true)
+	sweepAll(t, dir)
+	if !exists(runFile(dir, 7)) {
+		t.Error("a file that is held was swept")
+	}
+	end()
+	wantHeld(t, dir, 7, false)
+	sweepAll(t, dir)
+	if exists(runFile(dir, 7)) {
+		t.Error("a file that nobody needs was not swept")
+	}
+}
+
+func sweepAll(t *testing.T, dir string) {
+	t.Helper()
+	err := Sweep(dir, func(uint64) bool { return false }, func(string) bool { return false })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRun_NumberThatIsUsedAgainHasItsOwnLock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := hold(t, dir, 7)
+	if err := first.Started(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	second := hold(t, dir, 7) // after a restore
+	if current, err := first.lock.Current(); current || err != nil {
+		t.Errorf("the first is current: %v, %v", current, err)
+	}
+	if text, err := os.ReadFile(runFile(dir, 7)); len(text) != 0 || err != nil {
+		t.Errorf("the second says %q, %v; want nothing of the first", text, err)
+	}
+	if _, err := second.Release(); err != nil {
+		t.Error(err)
+	}
+	if _, err := first.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRun_StartedIsOneLineOfJSON(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := hold(t, dir, 7)
+	defer r.Release()
+	if err := r.Started(0); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(runFile(dir, 7)); len(text) != 0 || err != nil {
+		t.Errorf("the file says %q, %v, although nothing was started", text, err)
+	}
+	if err := r.Started(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(runFile(dir, 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got record
+	if err := json.Unmarshal(text, &got); err != nil || text[len(text)-1] != '\n' {
+		t.Fatalf("%q: %v", text, err)
+	}
+	want := record{Dir: dir, Group: os.Getpid(), Worker: os.Getpid(), Boot: file.BootID()}
+	if got.Dir != want.Dir || got.Group != want.Group || got.Worker != want.Worker || got.Boot != want.Boot {
+		t.Errorf("record = %+v, want %+v", got, want)
+	}
+	if runtime.GOOS == "linux" && (got.Start == 0 || got.Start != got.WorkerAt || got.Namespace == "") {
+		t.Errorf("record = %+v lacks start times or namespace", got)
+	}
+}
+
+func TestSweep_TakesWhatNobodyNeeds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sweepAll(t, dir) // of nothing
+	held := hold(t, dir, 1)
+	defer held.Release()
+	w, err := HoldWorker(dir, "alive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Release()
+	for _, name := range []string{
+		"runs/2.lock", "runs/3.lock", "runs/.4.lock", "runs/note.txt", "runs/x.lock",
+		"workers/known.lock", "workers/known.fifo", "workers/unknown.lock", "workers/unknown.fifo",
+		"workers/half.fifo", "workers/.hidden.lock",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = Sweep(dir, func(run uint64) bool { return run == 3 }, func(id string) bool { return id == "known" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, pattern := range []string{"runs/*", "runs/.*", "workers/*", "workers/.*"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			got = append(got, n[len(dir)+1:])
+		}
+	}
+	want := []string{
+		"runs/1.lock", "runs/3.lock", "runs/note.txt", "runs/x.lock",
+		"workers/alive.fifo", "workers/alive.lock", "workers/known.fifo", "workers/known.lock",
+	}
+	if len(got) != len(want) {
+		t.Fatalf("left: %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("left: %v, want %v", got, want)
+			break
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/queuectl/queuectl/internal/file"
+)
+
+// Sweep removes what nobody needs any more: lock files of runs that have ended, and files of workers that died before
+// the log knew of them. It leaves alone what is locked, and the runs and workers that the caller says are to be kept:
+// the current runs of jobs, whose files [EndOrphan] may need, and the workers that the log knows, whose files
+// [ForgetWorker] removes. What keepRun and keepWorker know may be older than what is in the directory.
+func Sweep(dir string, keepRun func(run uint64) bool, keepWorker func(id string) bool) error {
+	return errors.Join(
+		sweep(runsDir(dir), func(name string) bool {
+			run, err := strconv.ParseUint(name, 10, 64)
+			return err != nil || keepRun(run)
+		}),
+		sweep(workersDir(dir), keepWorker),
+	)
+}
+
+func sweep(dir string, keep func(name string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sweep leases: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		name := strings.TrimSuffix(strings.TrimSuffix(e.Name(), lockSuffix), fifoSuffix)
+		if name == e.Name() {
+			continue // not ours
+		}
+		// A hidden file is of an owner that died while it made it, or that starts again if it is gone: see publish.
+		if !strings.HasPrefix(name, ".") && keep(name) {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		errs = append(errs, removeUnheld(path+lockSuffix, path+fifoSuffix))
+	}
+	return errors.Join(errs...)
+}
+
+// removeUnheld removes the files unless somebody holds the lock. It holds it alone meanwhile: whoever made the file and
+// is about to lock it finds it gone then, and no other Sweep takes a new file for the one that it looked at.
+func removeUnheld(lock, fifo string) error {
+	l, err := file.OpenExistingLock(lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return remove(fifo)
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Close() // only locked
+	ours, err := l.TryExclusive()
+	if ours {
+		ours, err = l.Current()
+	}
+	if err != nil || !ours {
+		return err
+	}
+	return remove(lock, fifo)
+}
