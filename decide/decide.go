@@ -1,0 +1,75 @@
+// Package decide holds the rules of the queue: a state, a command and a time give events or a refusal.
+// Only here may anything be refused; what was decided is folded without fail.
+//
+// Every rule is a pure function. It changes nothing: its events have the positions at.Position,
+// at.Position+1, … and must be folded with [State.Fold], in this order and before the next rule is
+// asked, or be forgotten. Events hold results and not intentions: the time of the next attempt and not
+// the formula, the resolved number of retries and not "what the settings say". So a change of the rules
+// never changes the past. A rule about several jobs, specs or workers admits all or none, and no event
+// without an error means that there is nothing to do.
+//
+// The rules look at the projection and at the timeline. They read no clock and no random number (both
+// come with at), do no I/O, and know nothing of processes and locks: that a worker is dead, or that
+// nothing of a run lives any more, is for the caller to make sure of. That caller is package queue.
+package decide
+
+import (
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+// State is what the rules look at: the projection, and the timeline that follows from it, which holds
+// exactly the jobs that wait. Not safe for concurrent use.
+type State struct {
+	Jobs     *projection.Projection
+	Timeline *scheduler.Timeline
+}
+
+// NewState returns the state of an empty log.
+func NewState() *State {
+	return &State{Jobs: projection.New(), Timeline: scheduler.NewTimeline()}
+}
+
+// Fold folds a decided event into both. It panics with a *projection.MisfitError if the event does not
+// follow from the state.
+func (s *State) Fold(at job.At, e job.Event) { s.follow(s.Jobs.Fold(at, e)) }
+
+// FoldRaw folds an event as the log has it. It is the faster way, and gives the same state. An error,
+// which wraps job.ErrDecode or is a *projection.MisfitError, means that the log does not hold what the
+// rules decided; the state is as before. It keeps no reference to data.
+func (s *State) FoldRaw(at job.At, kind job.Kind, data []byte) error {
+	change, err := s.Jobs.FoldEncoded(at, kind, data)
+	if err != nil {
+		return err
+	}
+	s.follow(change)
+	return nil
+}
+
+func (s *State) follow(c projection.Change) {
+	switch {
+	case c.Job == 0:
+	case c.Waiting:
+		s.Timeline.Put(c.Schedule)
+	default:
+		s.Timeline.Remove(c.Job)
+	}
+}
+
+// clockSlack is how far the wall clock may fall behind before that is worth an event: corrections of a
+// sound clock are smaller.
+const clockSlack = int64(1e9)
+
+// Clock returns a ClockStepped event if at.Time is more than a second behind the last commit's time,
+// and none otherwise. Whoever appends puts it before the first event of the commit.
+//
+// It is a record for people. What waits is not moved, since nobody can say when the clock was right:
+// a process that has seen its clock being set back tells its own timeline (scheduler.Timeline.StepBack).
+func Clock(s *State, at job.At) []job.Event {
+	last := s.Jobs.LastTime()
+	if s.Jobs.Position() == 0 || last-at.Time <= clockSlack {
+		return nil
+	}
+	return []job.Event{job.ClockStepped{From: last, To: at.Time}}
+}

@@ -1,0 +1,260 @@
+package decide_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/scheduler"
+	"pgregory.net/rapid"
+)
+
+// modelIDs are few, so that commands meet.
+var modelIDs = []string{"a", "b", "c", "d", "e"}
+
+// refusals are all errors that a rule may answer with.
+var refusals = []error{
+	job.ErrInvalid, job.ErrNotFound, job.ErrExists, job.ErrWrongState, job.ErrStale, job.ErrQueueFull,
+	job.ErrNothingDue, job.ErrNoWorker, job.ErrUnknownKey,
+}
+
+// sequence is a world under random commands.
+type sequence struct {
+	*world
+	ready map[job.Position]int64 // due times of waiting jobs that were due once
+}
+
+// do carries out a command: a refusal is one of the errors, and all events are legal.
+func (q *sequence) do(t *rapid.T, events []job.Event, err error) {
+	if err != nil {
+		known := slices.ContainsFunc(refusals, func(r error) bool { return errors.Is(err, r) })
+		if !known || len(events) > 0 {
+			t.Fatalf("refused with %d events by %v", len(events), err)
+		}
+		return
+	}
+	for _, e := range events {
+		key := job.Of(e)
+		if _, ok := e.(*job.JobEnqueued); ok {
+			key = q.at.Position
+		}
+		before, _ := q.Jobs.Brief(key)
+		q.fold([]job.Event{e})
+		after, _ := q.Jobs.Brief(key)
+		if _, asked := e.(job.KillRequested); key != 0 && !asked && !before.State.CanBecome(after.State) {
+			t.Fatalf("%T leads from %v to %v", e, before.State, after.State)
+		}
+		if after.Runs < before.Runs || after.Run < before.Run {
+			t.Fatalf("%T: runs %d → %d, run %d → %d", e, before.Runs, after.Runs, before.Run, after.Run)
+		}
+	}
+	q.pass(1)
+}
+
+func (q *sequence) drawWorker(t *rapid.T) job.Position {
+	keys := []job.Position{99}
+	for w := range q.Jobs.Workers() {
+		keys = append(keys, w.Key)
+	}
+	return rapid.SampledFrom(keys).Draw(t, "worker")
+}
+
+// drawRun draws a job and a run, mostly one that is under way.
+func (q *sequence) drawRun(t *rapid.T) (key, run job.Position) {
+	type pair struct{ key, run job.Position }
+	pairs := []pair{{1, 1}}
+	for w := range q.Jobs.Workers() {
+		for _, key := range w.Running {
+			b, _ := q.Jobs.Brief(key)
+			pairs = append(pairs, pair{key, b.Run})
+		}
+	}
+	for _, id := range modelIDs {
+		if b, ok := q.Jobs.Brief(q.Jobs.Key(id)); ok {
+			pairs = append(pairs, pair{b.Key, b.Run})
+		}
+	}
+	drawn := rapid.SampledFrom(pairs).Draw(t, "run")
+	return drawn.key, drawn.run
+}
+
+func drawIDs(t *rapid.T) []string {
+	return rapid.SliceOfN(rapid.SampledFrom(append([]string{"unknown"}, modelIDs...)), 0, 2).Draw(t, "ids")
+}
+
+func drawSpec(t *rapid.T) job.Spec {
+	spec := job.Spec{
+		ID:       rapid.SampledFrom(append([]string{""}, modelIDs...)).Draw(t, "id"),
+		Queue:    rapid.SampledFrom([]string{"", "other"}).Draw(t, "queue"),
+		Priority: rapid.Int32Range(-1, 1).Draw(t, "priority"),
+		Delay:    time.Duration(rapid.IntRange(-1, 5).Draw(t, "delay")) * time.Second,
+		OnCrash:  rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on_crash"),
+	}
+	if rapid.Bool().Draw(t, "mail") {
+		spec.Kind, spec.Payload = "mail", []byte(`{"to":"ann"}`)
+	} else {
+		spec.Command = "true"
+	}
+	if rapid.Bool().Draw(t, "few retries") {
+		spec.MaxRetries = new(rapid.Uint32Range(0, 1).Draw(t, "max_retries"))
+	}
+	if rapid.Bool().Draw(t, "tags") {
+		spec.Tags = map[string]string{"x": "1", "y": "2"}
+	}
+	return spec
+}
+
+func drawOutcome(t *rapid.T) decide.Outcome {
+	return rapid.SampledFrom([]decide.Outcome{
+		{}, exit1, {Failure: job.WhySignal, Result: job.Result{Signal: 9}}, {Returned: job.WhyStop},
+		{Failure: job.WhyTimeout, Result: job.Result{Signal: 15, Timeout: time.Second}},
+		{Failure: job.WhyError, Result: job.Result{Tail: "no such host"}}, {Failure: job.WhyStop},
+	}).Draw(t, "outcome")
+}
+
+// check holds the invariants of all three states.
+func (q *sequence) check(t *rapid.T) {
+	q.agree()
+	var waiting []job.Schedule
+	counts := q.Jobs.Counts()
+	seen := counts
+	now := q.at.Time
+	ready := map[job.Position]int64{}
+	for j := range q.Jobs.List(projection.Filter{}) {
+		b, _ := q.Jobs.Brief(j.Key)
+		counts[j.State]--
+		due, was := q.ready[j.Key]
+		if !b.State.Waiting() {
+			continue
+		}
+		if b.Schedule.Due <= now || was && due == b.Schedule.Due {
+			ready[j.Key] = b.Schedule.Due
+			waiting = append(waiting, b.Schedule)
+		}
+	}
+	q.ready = ready
+	if counts != (projection.Counts{}) {
+		t.Fatalf("counts %v are not those of the jobs: %v", seen, counts)
+	}
+	for name, s := range map[string]*decide.State{"lived": q.State, "raw": q.raw, "decoded": q.decoded} {
+		if want := seen[job.Pending] + seen[job.Failed]; s.Timeline.Len() != want {
+			t.Fatalf("%s: %d jobs in the timeline, %d wait", name, s.Timeline.Len(), want)
+		}
+		var want job.Position
+		if len(waiting) > 0 {
+			want = slices.MinFunc(waiting, func(a, b job.Schedule) int {
+				return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Due, b.Due), cmp.Compare(a.Key, b.Key))
+			}).Key
+		}
+		if key, _ := s.Timeline.Next(now, all); key != want {
+			t.Fatalf("%s: job %d is next, want %d", name, key, want)
+		}
+	}
+}
+
+func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		q := &sequence{world: newWorld(t), ready: map[job.Position]int64{}}
+		started := 0
+		start := func(t *rapid.T) {
+			started++
+			e := &job.WorkerStarted{ID: fmt.Sprint("w", started%4), Slots: 1, Shell: true, Queues: []string{"default"}}
+			events, err := decide.StartWorker(q.State, q.at, e)
+			q.do(t, events, err)
+		}
+		start(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"enqueue": func(t *rapid.T) {
+				q.at.Rand = rapid.Uint64().Draw(t, "rand")
+				specs := rapid.SliceOfN(rapid.Custom(drawSpec), 1, 4).Draw(t, "specs")
+				events, err := decide.Enqueue(q.State, q.at, specs, rapid.Bool().Draw(t, "skip existing"))
+				q.do(t, events, err)
+			},
+			"claim": func(t *rapid.T) {
+				lanes := rapid.SampledFrom([]scheduler.Lanes{all, {Shell: true}, {Queues: []string{"other"}, Kinds: all.Kinds}}).Draw(t, "lanes")
+				events, err := decide.Claim(q.State, q.at, q.drawWorker(t), lanes)
+				q.do(t, events, err)
+			},
+			"finish": func(t *rapid.T) {
+				o := drawOutcome(t)
+				o.Job, o.Run = q.drawRun(t)
+				events, err := decide.Finish(q.State, q.at, o, 0)
+				q.do(t, events, err)
+			},
+			"run lost": func(t *rapid.T) {
+				key, run := q.drawRun(t)
+				events, err := decide.RunLost(q.State, q.at, key, run)
+				q.do(t, events, err)
+			},
+			"retry": func(t *rapid.T) {
+				events, err := decide.Retry(q.State, q.at, drawIDs(t), rapid.Bool().Draw(t, "only dead"))
+				q.do(t, events, err)
+			},
+			"cancel": func(t *rapid.T) {
+				events, err := decide.Cancel(q.State, q.at, drawIDs(t))
+				q.do(t, events, err)
+			},
+			"kill": func(t *rapid.T) {
+				events, err := decide.Kill(q.State, q.at, drawIDs(t), rapid.Int32Range(0, 15).Draw(t, "signal"))
+				q.do(t, events, err)
+			},
+			"config": func(t *rapid.T) {
+				key := rapid.SampledFrom([]string{"max_retries", "max_crashes", "queue_max", "unknown"}).Draw(t, "key")
+				if rapid.Bool().Draw(t, "unset") {
+					events, err := decide.UnsetConfig(q.State, q.at, key)
+					q.do(t, events, err)
+					return
+				}
+				events, err := decide.SetConfig(q.State, q.at, key, rapid.SampledFrom([]string{"0", "1", "5", "x"}).Draw(t, "value"))
+				q.do(t, events, err)
+			},
+			"worker starts": start,
+			"worker stops": func(t *rapid.T) {
+				rule := decide.WorkerLost
+				if rapid.Bool().Draw(t, "in good order") {
+					rule = func(s *decide.State, at job.At, worker job.Position) ([]job.Event, error) {
+						return decide.StopWorker(s, at, worker, "signal")
+					}
+				}
+				events, err := rule(q.State, q.at, q.drawWorker(t))
+				q.do(t, events, err)
+			},
+			"stop requested": func(t *rapid.T) {
+				ids := rapid.SampledFrom([][]string{nil, {"w1"}, {"w2", "w3"}}).Draw(t, "ids")
+				events, err := decide.RequestStop(q.State, q.at, ids, rapid.Bool().Draw(t, "now"))
+				q.do(t, events, err)
+			},
+			"time passes": func(t *rapid.T) {
+				q.pass(time.Duration(rapid.IntRange(-5, 20).Draw(t, "seconds")) * time.Second)
+				q.do(t, decide.Clock(q.State, q.at), nil)
+			},
+			"": q.check,
+		})
+	})
+}
+
+// TestRules_RareSpecsSurviveTheLog folds specs with every field in the three ways.
+func TestRules_RareSpecsSurviveTheLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{
+		ID: "full", Argv: []string{"make", "", "-j4"}, Queue: "builds", Priority: -3, Delay: time.Hour,
+		Timeout: new(time.Minute), MaxRetries: new(uint32(9)), BackoffBase: new(1.5), BackoffMax: new(time.Hour),
+		BackoffJitter: new(0.25), OnCrash: job.CrashDead, Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/src",
+		Stdin: "@in", Tags: map[string]string{"z": "", "a": "ö"}, CreatedAt: noon.AddDate(-1, 0, 0),
+		Extra: []byte(`{"owner":"ann"}`),
+	}}, false))
+	w.agree()
+	j := w.job("full")
+	if !j.CreatedAt.Equal(noon.AddDate(-1, 0, 0)) || j.Spec.Env["B"] != "2" || len(j.Spec.Argv) != 3 ||
+		j.CallerDir != "/home/ann" || j.CallerPath != "/bin" || !j.NextAttemptAt.Equal(noon.Add(time.Hour)) {
+		t.Errorf("%+v", j)
+	}
+}

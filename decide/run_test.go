@@ -1,0 +1,334 @@
+package decide_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+func TestClaim_TakesTheFirstDueJobOfTheLanes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{
+		{ID: "later", Command: "true", Delay: time.Minute},
+		{ID: "other", Command: "true", Queue: "other", Priority: 9},
+		{ID: "low", Command: "true", Priority: -1},
+		{ID: "mail", Kind: "mail", Priority: 9},
+		{ID: "first", Command: "true"},
+		{ID: "second", Command: "true"},
+	}, false))
+	lanes := scheduler.Lanes{Queues: []string{"default"}, Shell: true}
+	for _, want := range []string{"first", "second", "low"} {
+		events := w.must(decide.Claim(w.State, w.at, worker, lanes))
+		if got := w.Jobs.ID(events[0].(job.JobClaimed).Job); got != want {
+			t.Errorf("claimed %q, want %q", got, want)
+		}
+	}
+	events, err := decide.Claim(w.State, w.at, worker, lanes)
+	refused(t, events, err, job.ErrNothingDue)
+	w.pass(time.Minute)
+	if key, _ := w.claim(worker); w.Jobs.ID(key) != "other" {
+		t.Errorf("claimed %q, want the one of the highest priority", w.Jobs.ID(key))
+	}
+	if j := w.job("first"); j.State != job.Processing || j.Runs != 1 || j.Worker != worker || j.StartedAt.IsZero() {
+		t.Errorf("claimed job: %+v", j)
+	}
+	w.agree()
+}
+
+func TestClaim_Refusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enqueue("a")
+	events, err := decide.Claim(w.State, w.at, 2, all)
+	refused(t, events, err, job.ErrNoWorker)
+	worker := w.worker("w1")
+	w.must(decide.RequestStop(w.State, w.at, nil, false))
+	events, err = decide.Claim(w.State, w.at, worker, all)
+	refused(t, events, err, job.ErrNothingDue)
+}
+
+func TestFinish_CompletesTheJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	w.pass(time.Second)
+	wantKinds(t, w.run(worker, decide.Outcome{Result: job.Result{OutputSize: 3}}), job.KindJobCompleted)
+	j := w.job("a")
+	if j.State != job.Completed || j.Attempts != 0 || j.Runs != 1 || j.LastError != "" || *j.Exit != 0 {
+		t.Errorf("completed job: %+v", j)
+	}
+	if want := noon.Add(time.Second); !j.FinishedAt.Equal(want) || !j.UpdatedAt.Equal(want) || !j.EnqueuedAt.Equal(noon) {
+		t.Errorf("finished %v, updated %v, enqueued %v", j.FinishedAt, j.UpdatedAt, j.EnqueuedAt)
+	}
+	w.agree()
+}
+
+func TestFinish_FailuresBackOffAndEndInTheDeadLetterQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	for attempt, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second} {
+		w.pass(time.Minute)
+		wantKinds(t, w.run(worker, exit1), job.KindJobFailed)
+		j := w.job("a")
+		delay := j.NextAttemptAt.Sub(time.Unix(0, w.at.Time))
+		if j.State != job.Failed || int(j.Attempts) != attempt+1 || delay != want || j.Why != job.WhyExit {
+			t.Errorf("attempt %d: %v, %d attempts, next in %v, why %v", attempt+1, j.State, j.Attempts, delay, j.Why)
+		}
+		events, err := decide.Claim(w.State, w.at, worker, all)
+		refused(t, events, err, job.ErrNothingDue)
+	}
+	w.pass(time.Minute)
+	wantKinds(t, w.run(worker, exit1), job.KindJobDied)
+	j := w.job("a")
+	if j.State != job.Dead || j.Attempts != 4 || j.Runs != 4 || j.Why != job.WhyRetries || !j.NextAttemptAt.IsZero() ||
+		!strings.HasPrefix(j.LastError, "Exit 1") || *j.Exit != 1 {
+		t.Errorf("dead job: %+v", j)
+	}
+	w.agree()
+}
+
+func TestFinish_BackOffBaseOfJobBeforeSettingBeforeWorker(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		spec   job.Spec
+		set    string
+		worker float64
+		want   time.Duration
+	}{
+		{name: "default", want: 2 * time.Second},
+		{name: "worker", worker: 3, want: 3 * time.Second},
+		{name: "setting", set: "5", worker: 3, want: 5 * time.Second},
+		{name: "setting that is the default", set: "2", worker: 3, want: 2 * time.Second},
+		{name: "job", spec: job.Spec{BackoffBase: new(7.5)}, set: "5", worker: 3, want: 7500 * time.Millisecond},
+		{name: "cap of the job", spec: job.Spec{BackoffMax: new(time.Second)}, set: "5", want: time.Second},
+		{name: "no delay at all", spec: job.Spec{BackoffMax: new(time.Duration)}, want: 0},
+	} {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		if test.set != "" {
+			w.must(decide.SetConfig(w.State, w.at, "backoff_base", test.set))
+		}
+		test.spec.Command = "false"
+		w.must(decide.Enqueue(w.State, w.at, []job.Spec{test.spec}, false))
+		o := exit1
+		o.Job, o.Run = w.claim(worker)
+		e := w.must(decide.Finish(w.State, w.at, o, test.worker))[0].(*job.JobFailed)
+		if got := time.Duration(e.NextAttemptAt - w.at.Time); got != test.want {
+			t.Errorf("%s: delay %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestFinish_JitterDependsOnTheRunAlone(t *testing.T) {
+	t.Parallel()
+	delays := func() (delays []time.Duration) {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		w.must(decide.SetConfig(w.State, w.at, "backoff_jitter", "0.5"))
+		w.enqueue("a", "b", "c")
+		for range 3 {
+			e := w.run(worker, exit1)[0].(*job.JobFailed)
+			delays = append(delays, time.Duration(e.NextAttemptAt-w.at.Time))
+		}
+		return delays
+	}
+	first, second := delays(), delays()
+	different := false
+	for i, d := range first {
+		if d != second[i] || d < 2*time.Second || d > 3*time.Second {
+			t.Errorf("run %d: delays %v and %v, want the same from 2 s to 3 s", i, d, second[i])
+		}
+		different = different || d != first[0]
+	}
+	if !different {
+		t.Error("all runs have the same jitter")
+	}
+}
+
+func TestFinish_GivenBackCountsNothing(t *testing.T) {
+	t.Parallel()
+	for _, why := range []job.Why{job.WhyStop, job.WhyNotStarted} {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		w.enqueue("a")
+		wantKinds(t, w.run(worker, decide.Outcome{Returned: why}), job.KindRunReturned)
+		if j := w.job("a"); j.State != job.Pending || j.Attempts != 0 || j.Crashes != 0 || j.Runs != 1 || !j.NextAttemptAt.IsZero() {
+			t.Errorf("%v: %+v", why, j)
+		}
+		if key, _ := w.claim(worker); key != w.Jobs.Key("a") {
+			t.Errorf("%v: the job is not due at once", why)
+		}
+	}
+}
+
+func TestFinish_CancelAsked(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		outcome decide.Outcome
+		event   job.Kind
+		state   job.State
+	}{
+		{"killed", decide.Outcome{Failure: job.WhySignal, Result: job.Result{Signal: 15}}, job.KindJobCancelled, job.Cancelled},
+		{"failed", exit1, job.KindJobCancelled, job.Cancelled},
+		{"given back", decide.Outcome{Returned: job.WhyStop}, job.KindJobCancelled, job.Cancelled},
+		{"completed before the request took effect", decide.Outcome{}, job.KindJobCompleted, job.Completed},
+	} {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		w.enqueue("a")
+		o := test.outcome
+		o.Job, o.Run = w.claim(worker)
+		w.must(decide.Cancel(w.State, w.at, []string{"a"}))
+		if j := w.job("a"); j.State != job.Processing || !j.KillAsked {
+			t.Errorf("%s: asked: %+v", test.name, j)
+		}
+		wantKinds(t, w.must(decide.Finish(w.State, w.at, o, 0)), test.event)
+		if j := w.job("a"); j.State != test.state || j.Attempts != 0 || j.KillAsked || j.Signal != test.outcome.Result.Signal {
+			t.Errorf("%s: %+v", test.name, j)
+		}
+		w.agree()
+	}
+}
+
+func TestFinish_OutcomeOfARunThatIsNotCurrentIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	key, lost := w.claim(worker)
+	w.must(decide.RunLost(w.State, w.at, key, lost))
+	try := func(name string, key, run job.Position) {
+		t.Helper()
+		for _, o := range []decide.Outcome{{}, exit1, {Returned: job.WhyStop}} {
+			o.Job, o.Run = key, run
+			events, err := decide.Finish(w.State, w.at, o, 0)
+			refused(t, events, err, job.ErrStale)
+		}
+		events, err := decide.RunLost(w.State, w.at, key, run)
+		refused(t, events, err, job.ErrStale)
+		if _, err := decide.Prepare(w.State, key, run); err == nil {
+			t.Errorf("%s: Prepare of a stale run", name)
+		}
+	}
+	try("pending", key, lost)
+	_, run := w.claim(worker)
+	try("lost run", key, lost)
+	try("no run", key, 0)
+	try("unknown job", 99, run)
+	w.must(decide.Finish(w.State, w.at, decide.Outcome{Job: key, Run: run}, 0))
+	try("completed", key, run)
+}
+
+func TestFinish_OutcomeThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	key, run := w.claim(worker)
+	for _, o := range []decide.Outcome{
+		{Failure: job.WhyExit, Returned: job.WhyStop}, {Failure: job.WhyRetries}, {Returned: job.WhyExit},
+	} {
+		o.Job, o.Run = key, run
+		events, err := decide.Finish(w.State, w.at, o, 0)
+		refused(t, events, err, job.ErrInvalid)
+	}
+}
+
+func TestRunLost_FollowsOnCrashAndMaxCrashes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	lose := func() []job.Event {
+		key, run := w.claim(worker)
+		return w.must(decide.RunLost(w.State, w.at, key, run))
+	}
+	for crash := range 3 {
+		wantKinds(t, lose(), job.KindRunLost)
+		j := w.job("a")
+		if j.State != job.Pending || int(j.Crashes) != crash+1 || j.Attempts != 0 || j.LastError != "Worker lost" || !j.NextAttemptAt.IsZero() {
+			t.Errorf("crash %d: %+v", crash+1, j)
+		}
+	}
+	wantKinds(t, lose(), job.KindJobDied)
+	if j := w.job("a"); j.State != job.Dead || j.Why != job.WhyCrashes || j.Crashes != 4 || j.Attempts != 0 {
+		t.Errorf("dead by crashes: %+v", j)
+	}
+
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: "once", Command: "true", OnCrash: job.CrashDead}}, false))
+	wantKinds(t, lose(), job.KindJobDied)
+	if j := w.job("once"); j.State != job.Dead || j.Why != job.WhyOnCrash || j.Runs != 1 {
+		t.Errorf("dead by on_crash: %+v", j)
+	}
+
+	w.enqueue("cancelled")
+	key, run := w.claim(worker)
+	w.must(decide.Cancel(w.State, w.at, []string{"cancelled"}))
+	wantKinds(t, w.must(decide.RunLost(w.State, w.at, key, run)), job.KindJobCancelled)
+	w.agree()
+}
+
+func TestPrepare_ResolvesTheSettingsInForce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	for key, value := range map[string]string{
+		"timeout": "30s", "kill_grace": "3s", "output_max": "1MiB", "output_tail": "0",
+	} {
+		w.must(decide.SetConfig(w.State, w.at, key, value))
+	}
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{
+		{ID: "setting", Command: "true"}, {ID: "own", Command: "true", Timeout: new(time.Duration)},
+	}, false))
+	key, run := w.claim(worker)
+	r, err := decide.Prepare(w.State, key, run)
+	if err != nil || r.Job.Spec.ID != "setting" || r.Attempt != 1 || r.Timeout != 30*time.Second ||
+		r.KillGrace != 3*time.Second || r.OutputMax != 1<<20 || r.OutputTail != 0 {
+		t.Errorf("%+v, error %v", r, err)
+	}
+	key, run = w.claim(worker)
+	if r, err := decide.Prepare(w.State, key, run); err != nil || r.Timeout != 0 {
+		t.Errorf("timeout %v of a job that wants none, error %v", r.Timeout, err)
+	}
+	o := exit1
+	o.Job, o.Run = key, run
+	w.must(decide.Finish(w.State, w.at, o, 0))
+	w.pass(time.Minute)
+	key, run = w.claim(worker)
+	if r, err := decide.Prepare(w.State, key, run); err != nil || r.Attempt != 2 {
+		t.Errorf("attempt %d after a failure, error %v", r.Attempt, err)
+	}
+}
+
+func TestClock_AStepBackOfMoreThanASecondIsAnEvent(t *testing.T) {
+	t.Parallel()
+	if events := decide.Clock(decide.NewState(), job.At{Position: 1, Time: -5e9}); len(events) != 0 {
+		t.Errorf("%d events in an empty log", len(events))
+	}
+	w := newWorld(t)
+	for _, test := range []struct {
+		step time.Duration
+		want int
+	}{{time.Hour, 0}, {0, 0}, {-time.Second, 0}, {-time.Second - 1, 1}, {-time.Hour, 1}} {
+		at := w.at
+		at.Time += int64(test.step)
+		events := decide.Clock(w.State, at)
+		if len(events) != test.want {
+			t.Errorf("a step of %v gives %d events, want %d", test.step, len(events), test.want)
+		}
+		if test.want == 1 && events[0] != (job.ClockStepped{From: w.at.Time, To: at.Time}) {
+			t.Errorf("a step of %v gives %+v", test.step, events[0])
+		}
+	}
+}
