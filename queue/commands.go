@@ -1,0 +1,224 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+)
+
+// Bounds of one commit of a bulk enqueue. They stay below the frame's bounds (eventlog.MaxEvents,
+// eventlog.MaxFrame), so that ids, times and the commit's own data fit as well.
+const (
+	maxBatchJobs  = 100_000
+	maxBatchBytes = 24 << 20
+)
+
+// SpecError is the refusal of one spec of several: its Index in the slice and the reason.
+type SpecError = decide.SpecError
+
+// EnqueueOptions are preferences of [Queue.EnqueueMany].
+type EnqueueOptions struct {
+	SkipExisting bool                  // leave out specs whose id is known, instead of refusing all
+	Progress     func(done, total int) // called after each commit; nil = not
+}
+
+// Enqueue adds one job; it is durable when Enqueue returns. It returns the job as the log took it, with
+// the id that was made for it. Errors: job.ErrInvalid, job.ErrExists, job.ErrQueueFull.
+func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
+	jobs, err := q.EnqueueMany(ctx, []job.Spec{spec}, EnqueueOptions{})
+	var refused *SpecError
+	if err != nil {
+		if errors.As(err, &refused) {
+			err = refused.Err
+		}
+		return job.Job{}, err
+	}
+	return jobs[0], nil
+}
+
+// EnqueueMany adds all specs or, when one is refused (*SpecError), none. Up to 100,000 jobs (24 MiB)
+// are one commit. More are several, each of which is all or nothing; all are checked before the first
+// is written, so that only a job that another process enqueues meanwhile can stop a later one: the jobs
+// returned beside the error are in the queue.
+//
+// The jobs are returned in the order of specs, without those that SkipExisting left out.
+func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]job.Job, error) {
+	if len(specs) == 0 {
+		return nil, nil
+	}
+	batches := split(specs)
+	if len(batches) > 1 {
+		if err := q.rehearse(ctx, specs, opt); err != nil {
+			return nil, err
+		}
+	}
+	jobs := make([]job.Job, 0, len(specs))
+	done := 0
+	for _, batch := range batches {
+		added, err := q.enqueueBatch(ctx, batch, opt.SkipExisting)
+		if err != nil {
+			var refused *SpecError
+			if errors.As(err, &refused) {
+				err = &SpecError{Index: done + refused.Index, Err: refused.Err}
+			}
+			return jobs, err
+		}
+		jobs = append(jobs, added...)
+		done += len(batch)
+		if opt.Progress != nil {
+			opt.Progress(done, len(specs))
+		}
+	}
+	return jobs, nil
+}
+
+func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]job.Job, error) {
+	var jobs []job.Job
+	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		events, err := decide.Enqueue(s, at, specs, skipExisting)
+		if err != nil {
+			return nil, err
+		}
+		jobs = make([]job.Job, len(events))
+		for i, e := range events {
+			jobs[i] = enqueued(at, e.(*job.JobEnqueued))
+			at.Position++
+		}
+		return events, nil
+	})
+	return jobs, err
+}
+
+// rehearse decides the whole enqueue against the state of now and throws the result away.
+func (q *Queue) rehearse(ctx context.Context, specs []job.Spec, opt EnqueueOptions) error {
+	var refusal error
+	err := q.view(ctx, func(s *decide.State) {
+		_, refusal = decide.Enqueue(s, job.At{Position: 1, Time: q.opt.Now().UnixNano()}, specs, opt.SkipExisting)
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+// split cuts specs into batches that each fit into one commit.
+func split(specs []job.Spec) [][]job.Spec {
+	if len(specs) == 1 {
+		return [][]job.Spec{specs}
+	}
+	var batches [][]job.Spec
+	var scratch []byte
+	start, size := 0, 0
+	for i := range specs {
+		scratch = job.AppendEvent(scratch[:0], &job.JobEnqueued{Spec: specs[i]})
+		if i > start && (i-start == maxBatchJobs || size+len(scratch) > maxBatchBytes) {
+			batches = append(batches, specs[start:i])
+			start, size = i, 0
+		}
+		size += len(scratch)
+	}
+	return append(batches, specs[start:])
+}
+
+// enqueued is the job that an event has just brought into being, as the projection would answer it.
+func enqueued(at job.At, e *job.JobEnqueued) job.Job {
+	j := job.Job{
+		Key: at.Position, Spec: e.Spec, State: job.Pending,
+		EnqueuedAt: at.When(), CreatedAt: at.When(), UpdatedAt: at.When(),
+		CallerDir: at.Actor.Dir, CallerPath: at.Actor.Path,
+	}
+	if e.Spec.MaxRetries != nil {
+		j.MaxRetries = *e.Spec.MaxRetries
+	}
+	if !e.Spec.CreatedAt.IsZero() {
+		j.CreatedAt = e.Spec.CreatedAt
+	}
+	if e.Due != 0 {
+		j.NextAttemptAt = time.Unix(0, e.Due).UTC()
+	}
+	return j
+}
+
+// Retry brings jobs back, all or none: dead ones, and unless onlyDead failed ones, which then do not
+// wait for their time. Attempts and crashes start again from 0; earlier runs stay in the history.
+// Errors: job.ErrNotFound, job.ErrWrongState.
+func (q *Queue) Retry(ctx context.Context, onlyDead bool, ids ...string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.Retry(s, at, ids, onlyDead)
+	})
+}
+
+// Cancel withdraws jobs, all or none. Waiting jobs are cancelled when it returns. Of running ones the
+// worker is asked to end the command, and the job is cancelled when it has ended. Errors:
+// job.ErrNotFound, job.ErrWrongState for jobs that have ended.
+func (q *Queue) Cancel(ctx context.Context, ids ...string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.Cancel(s, at, ids)
+	})
+}
+
+// Kill asks for the end of the current run of each job, all or none: signal 15 is followed by KILL
+// after kill_grace, others are sent alone. The run then counts as any run that a signal ended. Kill
+// returns when the request is durable, not when the run has ended; see [Queue.Wait]. Errors:
+// job.ErrNotFound, job.ErrWrongState, job.ErrInvalid.
+func (q *Queue) Kill(ctx context.Context, signal int, ids ...string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.Kill(s, at, ids, int32(signal))
+	})
+}
+
+// SetConfig changes a setting for all processes and returns its canonical text. Errors:
+// job.ErrUnknownKey, job.ErrInvalid.
+func (q *Queue) SetConfig(ctx context.Context, key, value string) (canonical string, err error) {
+	var c job.Config
+	if canonical, err = c.Set(key, value); err != nil {
+		return "", err
+	}
+	return canonical, q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.SetConfig(s, at, key, canonical)
+	})
+}
+
+// UnsetConfig takes a setting back to its default. Error: job.ErrUnknownKey.
+func (q *Queue) UnsetConfig(ctx context.Context, key string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.UnsetConfig(s, at, key)
+	})
+}
+
+// RequestStop asks the workers that run now to stop, those with the given ids or all: they claim
+// nothing more, finish what runs, and end. With now they end the running commands, whose jobs go back
+// to pending. It returns how many live workers it reached. Error: job.ErrNoWorker for an unknown id.
+func (q *Queue) RequestStop(ctx context.Context, now bool, ids ...string) (reached int, err error) {
+	workers, err := q.Workers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	live := map[string]bool{}
+	for _, w := range workers {
+		live[w.ID] = w.Alive
+	}
+	targets := ids
+	if len(ids) == 0 {
+		for _, w := range workers {
+			if w.Alive {
+				targets = append(targets, w.ID)
+			}
+		}
+	}
+	for _, id := range targets {
+		if !live[id] {
+			return 0, fmt.Errorf("worker %q: %w", id, job.ErrNoWorker)
+		}
+	}
+	if len(targets) == 0 {
+		return 0, nil
+	}
+	return len(targets), q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.RequestStop(s, at, ids, now)
+	})
+}

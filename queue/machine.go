@@ -1,0 +1,150 @@
+package queue
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/user"
+	"runtime/debug"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+)
+
+// machine is the State that the log keeps up to date. Everything in it is owned by the log's goroutine:
+// it is touched only in Fold, Reset, a proposal's Decide and a View.
+type machine struct {
+	state   *decide.State
+	meta    *eventlog.Meta    // of the last entry folded …
+	actor   *job.Actor        // … and what it became: entries in a row mostly share theirs
+	repairs []eventlog.Repair // cut by this process, not yet in the log
+	folds   uint64            // generation: Reset makes everything seen before worthless
+}
+
+// Fold takes a commit that another process wrote, or an earlier one.
+func (m *machine) Fold(e *eventlog.Entry) error {
+	if e.Meta != m.meta {
+		m.meta, m.actor = e.Meta, actorOf(e.Meta)
+	}
+	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.actor}
+	for _, ev := range e.Events {
+		if err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data); err != nil {
+			return fmt.Errorf("fold event %d: %w", at.Position, err)
+		}
+		at.Position++
+	}
+	return nil
+}
+
+// Reset forgets everything; the log is read again.
+func (m *machine) Reset() {
+	m.state = decide.NewState()
+	m.folds++
+}
+
+// rule is a command with its arguments: what it would add to the log.
+type rule func(s *decide.State, at job.At) ([]job.Event, error)
+
+// proposal makes a rule ready for the log. Decided events are folded at once, because the next command
+// of the same commit must see them; should the commit fail, the log resets the machine.
+func (q *Queue) proposal(reason string, rule rule) *eventlog.Proposal {
+	actor := q.opt.Actor
+	actor.Reason = reason
+	return &eventlog.Proposal{
+		Meta: metaOf(actor, reason),
+		Decide: func(t eventlog.Turn) ([]eventlog.Event, error) {
+			at := job.At{Position: job.Position(t.Position), Time: t.Time, Actor: &actor, Rand: rand.Uint64()}
+			return q.m.decide(at, q.log.TakeRepairs(), rule)
+		},
+	}
+}
+
+// decide asks the rule, and puts before its events what nobody asked for but everyone should know: a
+// tail that was cut, a clock that stepped back.
+func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eventlog.Event, error) {
+	m.repairs = append(m.repairs, repairs...)
+	var events []job.Event
+	for _, r := range m.repairs {
+		events = append(events, job.LogRepaired{
+			Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
+			Quarantine: r.Quarantine, Verdict: r.Verdict,
+		})
+	}
+	events = append(events, decide.Clock(m.state, at)...)
+	first := at.Position
+	at.Position += job.Position(len(events))
+	decided, err := rule(m.state, at)
+	if err != nil || len(decided) == 0 {
+		return nil, err
+	}
+	events = append(events, decided...)
+	encoded, size := encode(events)
+	if size > eventlog.MaxFrame-maxMetaSize || len(events) > eventlog.MaxEvents {
+		return nil, fmt.Errorf("%d events of %d bytes: %w", len(events), size, eventlog.ErrTooLarge)
+	}
+	m.repairs = nil
+	at.Position = first
+	for _, e := range events {
+		m.state.Fold(at, e)
+		at.Position++
+	}
+	return encoded, nil
+}
+
+// maxMetaSize leaves room in a frame for what is not events.
+const maxMetaSize = 1 << 20
+
+// encode returns the events as the log takes them, and how many bytes they need in a frame at most.
+func encode(events []job.Event) (encoded []eventlog.Event, size int) {
+	const perEvent = 8 // kind and length
+	encoded = make([]eventlog.Event, len(events))
+	ends := make([]int, len(events))
+	var buf []byte
+	for i, e := range events {
+		buf = job.AppendEvent(buf, e)
+		ends[i] = len(buf)
+	}
+	start := 0
+	for i, e := range events {
+		encoded[i] = eventlog.Event{Kind: uint16(job.KindOf(e)), Data: buf[start:ends[i]:ends[i]]}
+		start = ends[i]
+	}
+	return encoded, len(buf) + perEvent*len(events)
+}
+
+func metaOf(a job.Actor, reason string) eventlog.Meta {
+	return eventlog.Meta{
+		User: a.User, Host: a.Host, PID: a.PID, Program: a.Program,
+		Reason: reason, Dir: a.Dir, Path: a.Path,
+	}
+}
+
+func actorOf(m *eventlog.Meta) *job.Actor {
+	return &job.Actor{
+		User: m.User, Host: m.Host, PID: m.PID, Program: m.Program,
+		Reason: m.Reason, Dir: m.Dir, Path: m.Path,
+	}
+}
+
+// completeActor fills what was not given with what the system says. What it does not say stays empty.
+func completeActor(a job.Actor) job.Actor {
+	if a.User == "" {
+		if u, err := user.Current(); err == nil {
+			a.User = u.Username
+		}
+	}
+	if a.Host == "" {
+		a.Host, _ = os.Hostname()
+	}
+	if a.PID == 0 {
+		a.PID = uint32(os.Getpid())
+	}
+	if a.Program == "" {
+		a.Program = "unknown"
+		if info, ok := debug.ReadBuildInfo(); ok {
+			a.Program = info.Path
+		}
+	}
+	return a
+}

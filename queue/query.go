@@ -1,0 +1,215 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/scheduler/lease"
+)
+
+// Job returns the job with this id. Error: job.ErrNotFound.
+func (q *Queue) Job(ctx context.Context, id string) (job.Job, error) {
+	var j job.Job
+	found := false
+	err := q.view(ctx, func(s *decide.State) { j, found = s.Jobs.Job(s.Jobs.Key(id)) })
+	if err == nil && !found {
+		err = fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+	}
+	return j, err
+}
+
+// List returns the jobs that the filter selects, in order of enqueue.
+func (q *Queue) List(ctx context.Context, f projection.Filter) ([]job.Job, error) {
+	var jobs []job.Job
+	err := q.view(ctx, func(s *decide.State) { jobs = slices.Collect(s.Jobs.List(f)) })
+	return jobs, err
+}
+
+// Count returns how many jobs the filter selects, whatever its Limit.
+func (q *Queue) Count(ctx context.Context, f projection.Filter) (int, error) {
+	n := 0
+	err := q.view(ctx, func(s *decide.State) { n = s.Jobs.Count(f) })
+	return n, err
+}
+
+// Setting is one line of the config.
+type Setting struct {
+	Key, Value, Default string
+	Set                 bool // by SetConfig; otherwise Value is the default
+}
+
+// Config returns all settings, in the order in which people are shown them.
+func (q *Queue) Config(ctx context.Context) ([]Setting, error) {
+	var settings []Setting
+	err := q.view(ctx, func(s *decide.State) {
+		config, defaults := s.Jobs.Config(), job.DefaultConfig()
+		for _, key := range job.Keys() {
+			set := Setting{Key: key, Set: s.Jobs.IsSet(key)}
+			set.Value, _ = config.Text(key)
+			set.Default, _ = defaults.Text(key)
+			settings = append(settings, set)
+		}
+	})
+	return settings, err
+}
+
+// QueueCounts is the number of jobs of one queue in each state.
+type QueueCounts struct {
+	Name string
+	projection.Counts
+}
+
+// WorkerInfo is a worker that has not stopped, and whether its process lives.
+type WorkerInfo struct {
+	job.Worker
+	Alive      bool
+	RunningIDs []string // ids of the jobs that it runs, in the order of Running
+}
+
+// Status is the whole queue at a glance, at one moment.
+type Status struct {
+	Dir     string
+	Counts  projection.Counts
+	Queues  []QueueCounts // by name; queues without jobs are left out
+	Workers []WorkerInfo  // in order of start
+	Head    eventlog.Head // what the answer rests on
+}
+
+// Status returns the whole queue at a glance.
+func (q *Queue) Status(ctx context.Context) (Status, error) {
+	status := Status{Dir: q.dir}
+	err := q.log.View(ctx, func(head eventlog.Head) {
+		s := q.m.state
+		status.Head = head
+		status.Counts = s.Jobs.Counts()
+		for name, counts := range s.Jobs.Queues() {
+			status.Queues = append(status.Queues, QueueCounts{Name: name, Counts: counts})
+		}
+		status.Workers = workers(s)
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	return status, q.lookAlive(status.Workers)
+}
+
+// Workers returns the workers that have not stopped, in order of start. One that is not Alive died, and
+// the next worker to look will put its jobs back.
+func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
+	var infos []WorkerInfo
+	if err := q.view(ctx, func(s *decide.State) { infos = workers(s) }); err != nil {
+		return nil, err
+	}
+	return infos, q.lookAlive(infos)
+}
+
+func workers(s *decide.State) []WorkerInfo {
+	var infos []WorkerInfo
+	for w := range s.Jobs.Workers() {
+		info := WorkerInfo{Worker: w}
+		for _, key := range w.Running {
+			j, _ := s.Jobs.Job(key)
+			info.RunningIDs = append(info.RunningIDs, j.Spec.ID)
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
+
+func (q *Queue) lookAlive(infos []WorkerInfo) (err error) {
+	for i := range infos {
+		if infos[i].Alive, err = q.leases.alive(infos[i].ID); err != nil {
+			return fmt.Errorf("look at the lock of worker %s: %w", infos[i].ID, err)
+		}
+	}
+	return nil
+}
+
+// Digest returns a hash of the whole state, for comparing what two processes, or a process and a replay
+// of its log, make of the same events.
+func (q *Queue) Digest(ctx context.Context) (sum [sha256.Size]byte, err error) {
+	err = q.view(ctx, func(s *decide.State) { sum = sha256.Sum256(s.Jobs.AppendCanonical(nil)) })
+	return sum, err
+}
+
+// Record is one event with its place in the log.
+type Record struct {
+	At    job.At
+	Event job.Event
+}
+
+// History returns every event of the job with this id, oldest first. It reads the log from its
+// beginning. Error: job.ErrNotFound.
+func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
+	var key job.Position
+	if err := q.view(ctx, func(s *decide.State) { key = s.Jobs.Key(id) }); err != nil {
+		return nil, err
+	}
+	if key == 0 {
+		return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+	}
+	var records []Record
+	err := q.Read(ctx, func(r Record) error {
+		if r.At.Position == key || job.Of(r.Event) == key {
+			records = append(records, r)
+		}
+		return nil
+	})
+	return records, err
+}
+
+// Read passes every durable event of the log to fn, oldest first, and returns at the end of the log or
+// with fn's first error. A damaged log gives the sound events before the damage and then the
+// *eventlog.CorruptError.
+func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
+	r, err := q.reader(0)
+	if err != nil {
+		return err
+	}
+	defer r.Close() // only reads: nothing can be lost
+	for ctx.Err() == nil {
+		entry, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		at := job.At{Position: job.Position(entry.First), Time: entry.Time, Actor: actorOf(entry.Meta)}
+		for _, ev := range entry.Events {
+			e, err := job.DecodeEvent(job.Kind(ev.Kind), ev.Data)
+			if err != nil {
+				return fmt.Errorf("event %d: %w", at.Position, err)
+			}
+			if err := fn(Record{At: at, Event: e}); err != nil {
+				return err
+			}
+			at.Position++
+		}
+	}
+	return ctx.Err()
+}
+
+// OutputPath is the file that holds what a run printed; there is none if it printed nothing.
+func (q *Queue) OutputPath(run job.Position) string {
+	const perFolder = 1000 // so that no folder grows without bound
+	return filepath.Join(q.dir, "output", fmt.Sprintf("%06d", run/perFolder), fmt.Sprintf("%d.log", run))
+}
+
+// LeftBehind returns the pids of processes of a run that still live (on Linux; nil elsewhere). After
+// the end of the run they are what its command left behind.
+func (q *Queue) LeftBehind(run job.Position) []int {
+	if q.dir == "" || run == 0 {
+		return nil
+	}
+	return lease.LeftBehind(q.dir, uint64(run))
+}

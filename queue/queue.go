@@ -1,0 +1,156 @@
+// Package queue is a job queue that lives in one directory and is shared by any number of processes
+// without a server: open it, enqueue jobs, run handlers or shell commands, ask what happened.
+//
+// It promises:
+//
+//   - When Enqueue, Retry, Cancel, Kill, SetConfig or RequestStop returns nil, what it did is durable:
+//     it survives the death of every process, and power loss as far as the disk honours a sync.
+//   - When one of them returns an error, nothing of it is in the log; where the disk leaves that
+//     unknown, the error wraps eventlog.ErrUnknown.
+//   - Every job that was accepted is run at least once. Two runs of one job never overlap, in whichever
+//     processes they are, and an outcome of a run that is no longer current is refused.
+//   - No answer and no started command rests on anything that is not durable.
+//   - When a worker's process dies, however it dies, its jobs run again as soon as nothing of their
+//     runs lives any more. There is no timeout to tune.
+//
+// A Queue is one process's handle. All of its methods may be called from any goroutine.
+//
+// The package does not make a job run exactly once: a worker that dies between the end of a command and
+// the record of it leaves a job that runs again. It does not spread a queue over machines, and refuses
+// network file systems unless told otherwise.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+)
+
+// Options are preferences; the zero value is the production default.
+type Options struct {
+	Now func() time.Time // wall clock; nil = time.Now
+	// Elapsed is the monotonic clock: time since any fixed moment. nil = the system's, or that of Now
+	// if Now is given.
+	Elapsed        func() time.Duration
+	Logger         zerolog.Logger // the zero Logger discards
+	Actor          job.Actor      // who appends; empty User, Host, PID and Program are filled from the system
+	NoCreate       bool           // Open of a directory without a queue returns eventlog.ErrNoLog
+	ReadOnly       bool           // answers the state that is known durable; changes return eventlog.ErrReadOnly
+	AllowNetworkFS bool           // use a network file system, whose locks may not hold what they promise
+	// OnWait is told who holds the append lock when it was waited for longer than a second.
+	OnWait func(holder string)
+}
+
+// Queue is one process's handle on a queue. Safe for concurrent use.
+type Queue struct {
+	dir    string // absolute; "" = in memory
+	opt    Options
+	log    *eventlog.Log
+	m      *machine
+	leases leases
+	reader func(from eventlog.Commit) (*eventlog.Reader, error)
+}
+
+// Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads the log, so
+// that it takes time in proportion to the log's length. A directory that was never written durably by
+// queuectl is refused with eventlog.ErrNotOurs, one of a newer program with eventlog.ErrNewer.
+//
+// A damaged log opens all the same, for reading what is sound: see [Queue.Damage].
+func Open(ctx context.Context, dir string, opt Options) (*Queue, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("resolve directory: %w", err)
+	}
+	q := newQueue(abs, opt)
+	q.leases = fileLeases{dir: abs}
+	q.reader = func(from eventlog.Commit) (*eventlog.Reader, error) { return eventlog.NewReader(abs, from) }
+	q.log, err = eventlog.Open(ctx, abs, q.m, q.logOptions())
+	if err != nil {
+		return nil, fmt.Errorf("open queue %s: %w", dir, err)
+	}
+	return q, nil
+}
+
+func newQueue(dir string, opt Options) *Queue {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Elapsed == nil {
+		epoch := opt.Now()
+		opt.Elapsed = func() time.Duration { return opt.Now().Sub(epoch) }
+	}
+	opt.Actor = completeActor(opt.Actor)
+	return &Queue{dir: dir, opt: opt, m: &machine{state: decide.NewState()}}
+}
+
+func (q *Queue) logOptions() eventlog.Options {
+	opt := eventlog.Options{
+		ReadOnly:       q.opt.ReadOnly,
+		AllowNetworkFS: q.opt.AllowNetworkFS,
+		Now:            func() int64 { return q.opt.Now().UnixNano() },
+		OnWait:         q.opt.OnWait,
+	}
+	if !q.opt.NoCreate {
+		opt.Create = func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {
+			events, _ := encode([]job.Event{job.LogCreated{LogID: id, Format: 1, Level: 1}})
+			return metaOf(q.opt.Actor, ""), events
+		}
+	}
+	return opt
+}
+
+// Close ends this process's use of the queue. Changes under way are finished first. Close a Queue only
+// after its Run calls have returned.
+func (q *Queue) Close() error { return q.log.Close() }
+
+// Dir returns the queue's absolute directory, "" for a queue in memory.
+func (q *Queue) Dir() string { return q.dir }
+
+// Damage returns the *eventlog.CorruptError that stops this queue from being changed, or nil. Queries
+// then answer from the sound part of the log.
+func (q *Queue) Damage() error {
+	if d := q.log.Damage(); d != nil {
+		return d
+	}
+	return nil
+}
+
+type reasonKey struct{}
+
+// Because returns a context whose changes to a queue carry the reason in the log, for whoever asks
+// later why something was done.
+func Because(ctx context.Context, reason string) context.Context {
+	return context.WithValue(ctx, reasonKey{}, reason)
+}
+
+func reasonOf(ctx context.Context) string {
+	reason, _ := ctx.Value(reasonKey{}).(string)
+	return reason
+}
+
+// change runs one command: decide, one commit, durable.
+func (q *Queue) change(ctx context.Context, rule rule) error {
+	return q.log.Append(ctx, q.proposal(reasonOf(ctx), rule))
+}
+
+// view runs fn with the state, and returns when what fn saw is durable.
+func (q *Queue) view(ctx context.Context, fn func(*decide.State)) error {
+	return q.log.View(ctx, func(eventlog.Head) { fn(q.m.state) })
+}
+
+// cannotWrite says that an error of the log is not about one command but about the log: an engine that
+// meets one must not start anything that it could not record.
+func cannotWrite(err error) bool {
+	var corrupt *eventlog.CorruptError
+	return errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, eventlog.ErrNotCommitted) ||
+		errors.Is(err, eventlog.ErrClosed) || errors.Is(err, eventlog.ErrReadOnly) ||
+		errors.Is(err, eventlog.ErrDiskFull) || errors.As(err, &corrupt)
+}

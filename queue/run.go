@@ -1,0 +1,331 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+)
+
+// run is one start of a job by this worker.
+type run struct {
+	key, number job.Position
+	decide.Run         // what to do, with the settings in force when it was claimed
+	release     func() // lets the run lock go, once the outcome is durable; nil = none
+	killed      bool   // a kill request was passed on; guarded by the worker's mu
+
+	mu     sync.Mutex
+	end    func(signal int) // ends what runs; nil = not started yet
+	signal int              // asked for before it was started
+	back   bool             // it was ended only because the worker must stop: give the job back
+}
+
+// stop ends the run with a signal, now or as soon as it starts.
+func (r *run) stop(signal int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signal = signal
+	if r.end != nil {
+		r.end(signal)
+	}
+}
+
+// giveBack ends the run because the worker must stop.
+func (r *run) giveBack() {
+	r.mu.Lock()
+	already := r.back
+	r.back = true
+	r.mu.Unlock()
+	if !already {
+		r.stop(sigTerm)
+	}
+}
+
+// started makes the run stoppable; what was asked for meanwhile is done at once.
+func (r *run) started(end func(signal int)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end = end
+	if r.signal != 0 {
+		end(r.signal)
+	}
+}
+
+func (r *run) givenBack() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.back
+}
+
+// killAsked ends the runs that somebody asked to end, each once: the request stays in the state until
+// the run has ended.
+func (w *worker) killAsked(kills map[job.Position]int32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for number, signal := range kills {
+		if r := w.runs[number]; r != nil && !r.killed {
+			r.killed = true
+			w.logger.Info().Str("job", r.Job.Spec.ID).Uint64("run", uint64(number)).Int32("signal", signal).Msg("ending run")
+			r.stop(int(signal))
+		}
+	}
+}
+
+// claim fills free slots, which reserve has set aside, in one commit.
+func (w *worker) claim(slots int) {
+	proposals := make([]*eventlog.Proposal, slots)
+	claimed := make([]*run, slots)
+	for i := range proposals {
+		proposals[i], claimed[i] = w.claimProposal()
+	}
+	_ = w.q.log.AppendAll(w.ctx, proposals...) // each proposal has its own answer
+	for i, p := range proposals {
+		r := w.settle(p.Err, claimed[i])
+		w.begin(r)
+	}
+}
+
+// claimProposal asks for the next due job. The run is filled in when the proposal is decided.
+func (w *worker) claimProposal() (*eventlog.Proposal, *run) {
+	r := &run{}
+	p := w.q.proposal("", func(s *decide.State, at job.At) ([]job.Event, error) {
+		events, err := decide.Claim(s, at, w.key, w.lanes)
+		if err == nil {
+			r.key, r.number = events[0].(job.JobClaimed).Job, at.Position
+		}
+		return events, err
+	})
+	decideOnly := p.Decide
+	p.Decide = func(t eventlog.Turn) ([]eventlog.Event, error) {
+		events, err := decideOnly(t)
+		if err == nil {
+			r.Run, err = decide.Prepare(w.q.m.state, r.key, r.number)
+			if err != nil {
+				panic(fmt.Sprintf("queue: the run just claimed is not current: %v", err))
+			}
+		}
+		return events, err
+	}
+	return p, r
+}
+
+// settle finds out whether a claim holds: it returns the run, or nil if there is none.
+func (w *worker) settle(err error, r *run) *run {
+	var corrupt *eventlog.CorruptError
+	switch {
+	case err == nil:
+		return r
+	case errors.Is(err, job.ErrNothingDue):
+		return nil
+	case errors.Is(err, eventlog.ErrUnknown) && r.number != 0:
+		w.pause(err)
+		current := false
+		err = w.q.view(w.ctx, func(s *decide.State) {
+			b, _ := s.Jobs.Brief(r.key)
+			current = b.State == job.Processing && b.Run == r.number && b.Worker == w.key
+		})
+		if err == nil && current {
+			return r
+		}
+	case errors.Is(err, eventlog.ErrClosed), errors.Is(err, job.ErrNoWorker), errors.As(err, &corrupt):
+	case cannotWrite(err):
+		w.pause(err)
+		return nil
+	}
+	if err != nil {
+		w.fail(err)
+	}
+	return nil
+}
+
+// pause claims nothing for a second, because the machine could not do what it must.
+func (w *worker) pause(err error) {
+	w.logger.Warn().Err(err).Msg("claiming nothing for a second")
+	w.mu.Lock()
+	w.paused = w.q.opt.Elapsed() + time.Second
+	w.mu.Unlock()
+}
+
+// begin starts the run in a slot that was set aside for it; a nil run gives the slot back.
+func (w *worker) begin(r *run) {
+	w.mu.Lock()
+	w.claiming--
+	if r != nil {
+		w.runs[r.number] = r
+		if w.now {
+			r.giveBack()
+		}
+	}
+	w.mu.Unlock()
+	if r != nil {
+		w.goroutines.Go(func() { w.work(r) })
+	}
+}
+
+// work carries out a run, and then the runs that its slot claims with the outcome.
+func (w *worker) work(r *run) {
+	for r != nil {
+		outcome := w.perform(r)
+		r = w.conclude(r, outcome)
+	}
+	w.rouse()
+}
+
+// conclude records the outcome and claims the next job, in one commit. Only then is the run over here.
+func (w *worker) conclude(r *run, o decide.Outcome) (next *run) {
+	next, err := w.record(r, o)
+	if r.release != nil {
+		r.release()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.runs, r.number)
+	if err != nil {
+		w.unsaid++
+	}
+	if next != nil {
+		w.runs[next.number] = next
+		if w.now {
+			next.giveBack()
+		}
+	}
+	return next
+}
+
+// recordPatience is how long a worker tries to record an outcome on a log that cannot be written before
+// it gives up: the job will then run again.
+const recordPatience = time.Minute
+
+// record makes the outcome durable. While the log cannot be written it tries again, which is safe: an
+// outcome that is in the log already is refused as stale.
+func (w *worker) record(r *run, o decide.Outcome) (next *run, err error) {
+	started := w.q.opt.Elapsed()
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		finish := w.q.proposal("", func(s *decide.State, at job.At) ([]job.Event, error) {
+			return decide.Finish(s, at, o, w.opt.BackoffBase)
+		})
+		finish.Essential = true
+		proposals := []*eventlog.Proposal{finish}
+		var claimed *run
+		if next == nil && w.mayClaim() {
+			var claim *eventlog.Proposal
+			claim, claimed = w.claimProposal()
+			proposals = append(proposals, claim)
+		}
+		_ = w.q.log.AppendAll(w.ctx, proposals...) // each proposal has its own answer
+		if claimed != nil {
+			next = w.settle(proposals[1].Err, claimed)
+		}
+		switch err := finish.Err; {
+		case err == nil:
+			w.logOutcome(r, o)
+			return next, nil
+		case errors.Is(err, job.ErrStale):
+			return next, nil // recorded by an earlier try, or another worker holds us for dead
+		case !cannotWrite(err), w.failure() != nil, w.q.opt.Elapsed()-started > recordPatience:
+			err = fmt.Errorf("record the outcome of run %d of job %s: %w", r.number, r.Job.Spec.ID, err)
+			w.fail(err)
+			return next, err
+		}
+		w.logger.Warn().Err(finish.Err).Str("job", r.Job.Spec.ID).Msg("outcome not recorded yet")
+		time.Sleep(wait)
+	}
+}
+
+// mayClaim says whether a slot that becomes free may take the next job.
+func (w *worker) mayClaim() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.stopping && w.q.opt.Elapsed() >= w.paused
+}
+
+func (w *worker) logOutcome(r *run, o decide.Outcome) {
+	ev := w.logger.Info()
+	what := "job completed"
+	switch {
+	case o.Returned != job.WhyNone:
+		what = "job given back"
+	case o.Failure != job.WhyNone:
+		ev, what = w.logger.Warn(), "job failed"
+		ev = ev.Str("error", job.LastError(o.Failure, o.Result))
+	}
+	ev.Str("job", r.Job.Spec.ID).Uint64("run", uint64(r.number)).Uint32("attempt", r.Attempt).
+		Dur("took", time.Duration(o.Result.End-o.Result.Start)).Msg(what)
+}
+
+// perform carries out a run and says how it ended.
+func (w *worker) perform(r *run) decide.Outcome {
+	w.logger.Info().Str("job", r.Job.Spec.ID).Uint64("run", uint64(r.number)).Uint32("attempt", r.Attempt).Msg("job started")
+	o := decide.Outcome{Job: r.key, Run: r.number}
+	if r.Job.Spec.Kind != "" {
+		w.handle(r, &o)
+	} else if err := w.command(r, &o); err != nil {
+		// The machine is full, or lacks a shell: the job is not to blame.
+		w.pause(fmt.Errorf("start job %s: %w", r.Job.Spec.ID, err))
+		o.Returned = job.WhyNotStarted
+		return o
+	}
+	if o.Failure != job.WhyNone && r.givenBack() {
+		o.Failure, o.Returned = job.WhyNone, job.WhyStop
+	}
+	return o
+}
+
+// handle runs a job's handler.
+func (w *worker) handle(r *run, o *decide.Outcome) {
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	defer cancel(nil)
+	if r.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
+		defer stop()
+	}
+	r.started(func(int) { cancel(errKilled) })
+	o.Result.Start = w.q.opt.Now().UnixNano()
+	err := protect(func() error { return w.opt.Handlers[r.Job.Spec.Kind](ctx, r.Job) })
+	o.Result.End = w.q.opt.Now().UnixNano()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(context.Cause(ctx), errTimeout):
+		o.Failure, o.Result.Timeout = job.WhyTimeout, r.Timeout
+	default:
+		o.Failure = job.WhyError
+	}
+	o.Result.Tail = clip(err.Error(), r.OutputTail)
+}
+
+var (
+	errTimeout = errors.New("timeout")
+	errKilled  = errors.New("asked to end")
+)
+
+// protect turns a panic of a handler into an error.
+func protect(handler func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return handler()
+}
+
+// clip cuts text to at most n bytes at a rune's border, keeping its beginning.
+func clip(text string, n int64) string {
+	if int64(len(text)) <= n {
+		return text
+	}
+	text = text[:n]
+	for len(text) > 0 && text[len(text)-1]&0xC0 == 0x80 { // inside a rune: drop it
+		text = text[:len(text)-1]
+	}
+	if len(text) > 0 && text[len(text)-1] >= 0xC0 {
+		text = text[:len(text)-1]
+	}
+	return text
+}

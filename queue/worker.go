@@ -1,0 +1,378 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+// Handler runs a job of a kind. ctx ends when the run is killed, exceeds its timeout, or the worker has
+// to stop now; the run lasts until the handler returns. An error is a failed attempt, and so is a panic.
+type Handler func(ctx context.Context, j job.Job) error
+
+// WorkerOptions are preferences of [Queue.Run]; the zero value runs shell jobs of all queues, one at a
+// time.
+type WorkerOptions struct {
+	Slots       int                // runs at a time; 0 = 1
+	Queues      []string           // served; nil = all
+	Handlers    map[string]Handler // by kind
+	NoShell     bool               // run no commands; a queue in memory never does
+	Env         []string           // environment of commands; nil = that of this process
+	UntilEmpty  bool               // end when no job of the queues served waits or runs anywhere
+	UntilIdle   bool               // end when none of them is due or runs anywhere
+	BackoffBase float64            // holds while backoff_base is not set; 0 = none
+	StopNow     <-chan struct{}    // when closed: end the running commands too, and give their jobs back
+	Started     func(job.Worker)   // called when the worker is in the log; nil = not
+}
+
+// Run works until ctx ends, a RequestStop reaches it, or with UntilEmpty nothing is left. Then it claims
+// nothing more, waits for what runs, and returns nil. It returns an error when the log cannot be written
+// any more, after ending the commands that run: what cannot be recorded must not be done.
+//
+// Several Runs, in one process or in many, share the work.
+func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
+	w, err := q.newWorker(opt)
+	if err != nil {
+		return err
+	}
+	if err := w.register(ctx); err != nil {
+		return err
+	}
+	q.log.Watch()
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	w.ctx = background
+	why, err := w.loop(ctx)
+	cancel()
+	w.goroutines.Wait()
+	return errors.Join(err, w.unregister(why))
+}
+
+// worker is one Run. Its loop claims for free slots; each run has a goroutine, which records its
+// outcome and claims the slot's next job in one commit.
+type worker struct {
+	q      *Queue
+	opt    WorkerOptions
+	lanes  scheduler.Lanes
+	logger zerolog.Logger
+	ctx    context.Context // of goroutines that must outlive Run's ctx; ends with the worker
+
+	id         string
+	key        job.Position
+	release    func() error
+	newestPeer job.Position // the latest worker that has a watcher; owned by the log's goroutine
+
+	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
+	goroutines sync.WaitGroup // runs, and watchers of other workers
+
+	mu         sync.Mutex
+	runs       map[job.Position]*run // by run number: claimed, and its outcome not yet durable
+	claiming   int                   // slots taken by claims under way
+	reclaiming int                   // dead workers whose jobs are being put back
+	stopping   bool                  // claim nothing more
+	now        bool                  // and give the running jobs back
+	why        string                // the first reason to stop
+	fatal      error                 // why the worker cannot go on
+	paused     time.Duration         // claim nothing before this moment (Options.Elapsed): the machine is full
+	unsaid     int                   // runs that ended and whose outcome could not be recorded
+}
+
+func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
+	if opt.Slots == 0 {
+		opt.Slots = 1
+	}
+	if opt.Slots < 0 {
+		return nil, fmt.Errorf("worker slots %d: %w: at least 1", opt.Slots, job.ErrInvalid)
+	}
+	if opt.BackoffBase != 0 && !(opt.BackoffBase >= 1) {
+		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
+	}
+	w := &worker{
+		q: q, opt: opt, id: rand.Text()[:16],
+		wake: make(chan struct{}, 1), runs: map[job.Position]*run{},
+	}
+	w.lanes = scheduler.Lanes{
+		Queues: opt.Queues,
+		Shell:  !opt.NoShell && q.dir != "",
+		Kinds:  slices.Sorted(maps.Keys(opt.Handlers)),
+	}
+	w.logger = q.opt.Logger.With().Str("worker", w.id).Logger()
+	return w, nil
+}
+
+// register takes the worker's lock, then makes the worker known: nobody can see it in the log while its
+// lock is still free.
+func (w *worker) register(ctx context.Context) (err error) {
+	if w.release, err = w.q.leases.hold(w.id); err != nil {
+		return err
+	}
+	started := &job.WorkerStarted{
+		ID: w.id, Slots: uint32(w.opt.Slots),
+		Queues: w.lanes.Queues, Kinds: w.lanes.Kinds, Shell: w.lanes.Shell,
+	}
+	var known job.Worker
+	err = w.q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		w.key = at.Position
+		known = job.Worker{
+			Key: at.Position, ID: w.id, Slots: started.Slots, Queues: started.Queues,
+			Kinds: started.Kinds, Shell: started.Shell, User: at.Actor.User, Host: at.Actor.Host,
+			PID: at.Actor.PID, StartedAt: at.When(),
+		}
+		return decide.StartWorker(s, at, started)
+	})
+	if err != nil {
+		return errors.Join(err, w.release())
+	}
+	w.logger.Info().Uint64("position", uint64(w.key)).Int("slots", w.opt.Slots).Msg("worker started")
+	if w.opt.Started != nil {
+		w.opt.Started(known)
+	}
+	return nil
+}
+
+// unregister says in the log that the worker ended, and only then lets its lock go: a worker that the
+// log still knows and whose lock is free is dead. If an outcome could not be recorded the worker dies
+// in that sense, so that another puts its jobs back.
+func (w *worker) unregister(why string) error {
+	var err error
+	if w.unsaid == 0 {
+		err = w.q.change(context.WithoutCancel(w.ctx), func(s *decide.State, at job.At) ([]job.Event, error) {
+			return decide.StopWorker(s, at, w.key, why)
+		})
+		if errors.Is(err, job.ErrNoWorker) {
+			err = nil // somebody thought it dead already
+		}
+	}
+	w.logger.Info().Str("why", why).Msg("worker stopped")
+	return errors.Join(err, w.release())
+}
+
+// glance is what the loop needs to know of the state, taken in one look.
+type glance struct {
+	known    bool // the log still knows this worker
+	stopping bool
+	now      bool
+	due      bool
+	next     int64 // when the next job is due, if not due
+	waits    bool  // next is valid
+	finished bool  // nothing is left to do for UntilEmpty or UntilIdle
+	kills    map[job.Position]int32
+	peers    []job.Worker // that were not seen before
+}
+
+// loop claims and watches until there is a reason to stop and what runs has ended; it says why.
+func (w *worker) loop(ctx context.Context) (why string, err error) {
+	clock := newClock(w.q.opt)
+	for {
+		changed := w.q.log.Changed()
+		g, err := w.look(clock)
+		if err == nil && !g.known {
+			err = fmt.Errorf("worker %s was declared dead by another: %w", w.id, job.ErrNoWorker)
+		}
+		if err != nil {
+			w.fail(err)
+		}
+		w.watchPeers(g.peers)
+		w.killAsked(g.kills)
+		w.noteStop(ctx, g)
+		if why, over := w.over(); over {
+			return why, w.failure()
+		}
+		if free := w.reserve(g.due); free > 0 {
+			w.claim(free)
+			continue
+		}
+		w.sleep(ctx, changed, g)
+	}
+}
+
+// look takes a glance. What it sees may not be durable yet, which is all right for deciding what to
+// propose; what leads to an act outside the log (kills, stops) is made durable first.
+func (w *worker) look(clock *clock) (glance, error) {
+	var g glance
+	acts := false
+	see := func(eventlog.Head) {
+		s := w.q.m.state
+		if back := clock.steppedBack(); back > 0 {
+			s.Timeline.StepBack(int64(back))
+		}
+		g, acts = w.glance(s)
+	}
+	err := w.q.log.Peek(w.ctx, see)
+	if err == nil && acts {
+		peers := g.peers // seen once, told once
+		err = w.q.log.View(w.ctx, see)
+		g.peers = append(peers, g.peers...)
+	}
+	return g, err
+}
+
+func (w *worker) glance(s *decide.State) (g glance, acts bool) {
+	self, known := s.Jobs.Worker(w.key)
+	g = glance{known: known, stopping: self.Stopping, now: self.StopNow}
+	g.next, g.waits = s.Timeline.NextDue(w.lanes)
+	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
+	if w.opt.UntilEmpty && !g.waits || w.opt.UntilIdle && !g.due {
+		g.finished = w.nothingRuns(s)
+	}
+	for _, key := range self.Running {
+		if b, ok := s.Jobs.Brief(key); ok && b.KillAsked {
+			if g.kills == nil {
+				g.kills = map[job.Position]int32{}
+			}
+			g.kills[b.Run] = b.KillSignal
+		}
+	}
+	if newest := s.Jobs.LastWorker(); newest > w.newestPeer {
+		for p := range s.Jobs.Workers() {
+			if p.Key > w.newestPeer && p.Key != w.key {
+				g.peers = append(g.peers, p)
+			}
+		}
+		w.newestPeer = newest
+	}
+	return g, !known || g.stopping || g.kills != nil
+}
+
+func (w *worker) nothingRuns(s *decide.State) bool {
+	for name, counts := range s.Jobs.Queues() {
+		served := w.lanes.Queues == nil || slices.Contains(w.lanes.Queues, name)
+		if served && counts[job.Processing] > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// noteStop notes a reason to stop, and ends the running commands if that is asked for.
+func (w *worker) noteStop(ctx context.Context, g glance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	why := ""
+	switch {
+	case w.fatal != nil:
+		why, w.now = "error", true
+	case stopNowAsked(w.opt.StopNow):
+		why, w.now = "signal", true
+	case g.stopping:
+		why, w.now = "stop requested", w.now || g.now
+	case ctx.Err() != nil:
+		why = "signal"
+	case g.finished && len(w.runs) == 0 && w.claiming == 0 && w.reclaiming == 0:
+		why = "nothing left"
+	default:
+		return
+	}
+	if !w.stopping {
+		w.logger.Info().Str("why", why).Int("running", len(w.runs)).Msg("worker stopping")
+	}
+	w.stopping = true
+	if w.why == "" || w.fatal != nil {
+		w.why = why
+	}
+	if w.now {
+		for _, r := range w.runs {
+			r.giveBack()
+		}
+	}
+}
+
+// over says that the worker has stopped and nothing of it runs any more.
+func (w *worker) over() (why string, over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.why, w.stopping && len(w.runs) == 0 && w.claiming == 0
+}
+
+func stopNowAsked(asked <-chan struct{}) bool {
+	select {
+	case <-asked: // nil is never ready
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *worker) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fatal
+}
+
+// reserve takes all free slots for a claim, if something is due and the machine can start commands.
+func (w *worker) reserve(due bool) (slots int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !due || w.stopping || w.q.opt.Elapsed() < w.paused {
+		return 0
+	}
+	slots = w.opt.Slots - len(w.runs) - w.claiming
+	w.claiming += slots
+	return slots
+}
+
+// sleep returns when the log has changed, a slot is free, a job may be due, or it is time to stop. It
+// lasts at most a second while something waits, because the wall clock may be set.
+func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
+	const most = time.Second
+	stop, stopNow := ctx.Done(), w.opt.StopNow
+	w.mu.Lock()
+	if w.stopping {
+		stop = nil // noted: from here on only what runs matters
+	}
+	if w.now {
+		stopNow = nil
+	}
+	if w.fatal != nil {
+		changed = nil
+	}
+	w.mu.Unlock()
+	var due <-chan time.Time
+	if g.waits {
+		d := time.Duration(g.next - w.q.opt.Now().UnixNano())
+		if d <= 0 { // due, but all slots are taken or the machine is full: a free slot wakes us
+			d = most
+		}
+		t := time.NewTimer(min(d, most))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-w.wake:
+	case <-stop:
+	case <-stopNow:
+	}
+}
+
+// rouse makes the loop look again.
+func (w *worker) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fail notes why the worker cannot go on.
+func (w *worker) fail(err error) {
+	w.mu.Lock()
+	if w.fatal == nil {
+		w.fatal = err
+	}
+	w.stopping = true
+	w.mu.Unlock()
+	w.rouse()
+}
