@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+
+	"github.com/queuectl/queuectl/queue"
+)
+
+type configGetCmd struct {
+	Key string `arg:"" name:"key" help:"Setting, as 'config list' shows them."`
+}
+
+// Help is shown below the usage line.
+func (configGetCmd) Help() string {
+	return `Examples:
+
+  queuectl config get backoff_base`
+}
+
+// Run prints the setting.
+func (c *configGetCmd) Run(ctx context.Context, s *session) error {
+	return s.existing(ctx, func(q *queue.Queue) error {
+		set, err := setting(ctx, q, c.Key)
+		if err != nil {
+			return err
+		}
+		if s.format.machine() && !s.quiet {
+			return s.document(viewSetting(set))
+		}
+		s.printf("%s", set.Value)
+		return nil
+	})
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type dlqListCmd struct {
+	pageFlags
+}
+
+// Help is shown below the usage line.
+func (dlqListCmd) Help() string {
+	return `Examples:
+
+  queuectl dlq list
+  queuectl dlq list | jq -r '[.id, .last_error] | @tsv'`
+}
+
+// Run lists.
+func (c *dlqListCmd) Run(ctx context.Context, s *session) error {
+	return s.existing(ctx, func(q *queue.Queue) error { return c.print(ctx, s, q, deadListing, dead) })
+}
+
+// deadListing shows why jobs are dead rather than where they stand.
+var deadListing = listing[job.Job]{view: viewJob, id: jobListing.id, table: deadTable}
+
+func deadTable(s *session, jobs []job.Job) table {
+	t := table{header: []string{"ID", "DIED", "RUNS", "COMMAND", "LAST ERROR"}}
+	for _, j := range jobs {
+		const widestCommand = 40
+		t.add(
+			text(j.Spec.ID), text(relative(s.now, j.FinishedAt)), text(fmt.Sprint(j.Runs)),
+			cell{text: shorten(plain(commandLine(j.Spec)), widestCommand)}, cell{plain(j.LastError), red},
+		)
+	}
+	return t
+}

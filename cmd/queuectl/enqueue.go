@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type enqueueCmd struct {
+	JSON []string `arg:"" optional:"" name:"json" help:"The job as a JSON object. Or give its command line after --, with -c, or jobs with -f."`
+
+	File         string   `short:"f" placeholder:"FILE" help:"Add the jobs in FILE (- = standard input): JSON lines, or one JSON array."`
+	SkipExisting bool     `help:"Leave out jobs whose id exists already, instead of refusing all."`
+	Wait         bool     `short:"w" help:"Wait for the jobs to end and exit with the code of the job; see 'queuectl wait --help'."`
+	WaitTimeout  duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
+
+	specFlags
+}
+
+// Help is shown below the usage line.
+func (enqueueCmd) Help() string {
+	return `The job is durable when the command returns. Each flag mirrors a field of the JSON form.
+
+A file is checked as a whole first: one bad line or one id that exists already, and nothing is added.
+
+Examples:
+
+  queuectl enqueue '{"id":"job1","command":"echo hello","max_retries":3}'
+  queuectl enqueue -- make -j4 test
+  queuectl enqueue --delay 10m --queue mail -c 'fetchmail && notmuch new'
+  queuectl enqueue --skip-existing -f jobs.jsonl
+  queuectl enqueue --wait -- ./deploy.sh && echo deployed`
+}
+
+// Run adds the jobs and, if asked to, waits for them.
+func (c *enqueueCmd) Run(ctx context.Context, s *session) error {
+	err := c.run(ctx, s)
+	if c.Wait {
+		return cannotWait(err)
+	}
+	return err
+}
+
+func (c *enqueueCmd) run(ctx context.Context, s *session) error {
+	if c.WaitTimeout != 0 && !c.Wait {
+		return usage("--wait-timeout needs --wait", "")
+	}
+	jobs, err := c.read(s)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(q *queue.Queue) error {
+		added, err := c.enqueue(ctx, s, q, jobs)
+		if err != nil {
+			return err
+		}
+		if !c.Wait || !s.quiet && !s.format.machine() { // otherwise the jobs are printed when they have ended
+			if err := c.print(ctx, s, q, batchResult{asked: jobs.specs, added: added}); err != nil || !c.Wait {
+				return err
+			}
+			if err := s.out.Flush(); err != nil {
+				return err
+			}
+		}
+		return waitFor(ctx, s, q, waiting{ids: idsToAwait(jobs.specs, added), timeout: time.Duration(c.WaitTimeout), single: c.File == ""})
+	})
+}
+
+// read returns the specs that the arguments ask for, in the one form that was used.
+func (c *enqueueCmd) read(s *session) (batch, error) {
+	fromFlags, err := c.object(s.argv)
+	if err != nil {
+		return batch{}, err
+	}
+	forms := 0
+	for _, used := range []bool{len(c.JSON) > 0, c.File != "", fromFlags != nil} {
+		if used {
+			forms++
+		}
+	}
+	const forOne = "'queuectl enqueue --help' has an example of each form"
+	switch {
+	case forms == 0:
+		return batch{}, usage("no job given", forOne)
+	case len(c.JSON) > 1:
+		return batch{}, usage("a command line goes behind --", "did you mean: queuectl enqueue -- "+job.Quote(c.JSON))
+	case forms > 1:
+		return batch{}, usage("give a job as JSON, or with flags, or jobs with --file: not more than one of them", forOne)
+	case c.File != "":
+		return readFile(s, c.File)
+	case len(c.JSON) == 1:
+		return readSpec(s, []byte(c.JSON[0]))
+	}
+	return readSpec(s, fromFlags)
+}
+
+// enqueue adds the jobs. A refusal of one of many names its line.
+func (c *enqueueCmd) enqueue(ctx context.Context, s *session, q *queue.Queue, jobs batch) ([]job.Job, error) {
+	opt := queue.EnqueueOptions{SkipExisting: c.SkipExisting}
+	if s.errTerminal && !s.quiet && len(jobs.specs) > 1 {
+		opt.Progress = func(done, total int) {
+			fmt.Fprintf(s.stderr, "\rEnqueued %d of %s\x1b[K", done, count(total, "job"))
+			if done == total {
+				fmt.Fprint(s.stderr, "\r\x1b[K")
+			}
+		}
+	}
+	added, err := q.EnqueueMany(ctx, jobs.specs, opt)
+	if err == nil {
+		return added, nil
+	}
+	message := "Failed to enqueue: "
+	if refused, ok := errors.AsType[*queue.SpecError](err); ok {
+		err = refused.Err
+		message += jobs.place(refused.Index)
+	}
+	message += err.Error()
+	if len(added) > 0 {
+		message += fmt.Sprintf("; the first %s had been enqueued before", count(len(added), "job"))
+	}
+	return nil, &failure{message: message, err: err}
+}
+
+// batchResult is what an enqueue did.
+type batchResult struct {
+	asked []job.Spec
+	added []job.Job // without those that were skipped
+}
+
+// id is that of the only job that was asked for.
+func (r batchResult) id() string {
+	if len(r.added) == 1 {
+		return r.added[0].Spec.ID
+	}
+	return r.asked[0].ID
+}
+
+func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r batchResult) error {
+	skipped := len(r.asked) - len(r.added)
+	switch {
+	case s.quiet || s.format.machine() && c.File != "":
+		return jobListing.print(s, r.added)
+	case s.format.machine():
+		j, err := q.Job(ctx, r.id())
+		if err != nil {
+			return err
+		}
+		return s.document(viewJob(j))
+	case c.File == "" && len(r.added) == 1:
+		s.printf("Enqueued job %s", plain(r.id()))
+	case c.File == "":
+		s.printf("Skipped job %s, which exists already", plain(r.id()))
+	case skipped > 0:
+		s.printf("Enqueued %s, skipped %d with ids that exist already", count(len(r.added), "job"), skipped)
+	default:
+		s.printf("Enqueued %s", count(len(r.added), "job"))
+	}
+	if s.errTerminal && len(r.added) > 0 {
+		return c.hintAtWorkers(ctx, s, q)
+	}
+	return nil
+}
+
+// hintAtWorkers tells somebody at a terminal that nobody will run the job.
+func (c *enqueueCmd) hintAtWorkers(ctx context.Context, s *session, q *queue.Queue) error {
+	workers, err := q.Workers(ctx)
+	if err != nil {
+		return nil // the jobs are in the log: a hint that cannot be given is no reason to say otherwise
+	}
+	for _, w := range workers {
+		if w.Alive {
+			return nil
+		}
+	}
+	s.hint("no worker is running; start one with 'queuectl worker start'")
+	return nil
+}
+
+// idsToAwait returns the ids of the jobs in the order of specs: of those that were added, and of those
+// that existed already.
+func idsToAwait(specs []job.Spec, added []job.Job) []string {
+	ids := make([]string, len(specs))
+	for i, spec := range specs {
+		ids[i] = spec.ID
+		if len(added) > 0 && (spec.ID == "" || spec.ID == added[0].Spec.ID) {
+			ids[i], added = added[0].Spec.ID, added[1:]
+		}
+	}
+	return ids
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// specFlags mirror the fields of a job's JSON spec. They are turned into that spec, so that there is one
+// set of rules for both.
+type specFlags struct {
+	Command       string   `short:"c" placeholder:"LINE" help:"Command for the shell."`
+	ID            string   `name:"id" placeholder:"ID" help:"Id of the job. Default: a short one is made."`
+	Queue         string   `group:"The job:" placeholder:"NAME" help:"Queue. Default: default."`
+	Priority      *int64   `group:"The job:" placeholder:"N" help:"Higher runs first. Default: 0."`
+	Delay         string   `group:"The job:" placeholder:"DURATION" help:"Do not run before this time has passed, such as 90s or 2h."`
+	RunAt         string   `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339)."`
+	Timeout       string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
+	MaxRetries    *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
+	BackoffBase   *float64 `group:"The job:" placeholder:"N" help:"Wait N to the power of the failed attempts, in seconds."`
+	BackoffMax    string   `group:"The job:" placeholder:"DURATION" help:"Longest time between attempts."`
+	BackoffJitter *float64 `group:"The job:" placeholder:"SHARE" help:"Add up to this share of the time between attempts (0-1)."`
+	Env           []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
+	Cwd           string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
+	Stdin         string   `group:"The job:" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
+	Tag           []string `group:"The job:" sep:"none" placeholder:"NAME=VALUE" help:"Label the job. Can be repeated."`
+	OnCrash       string   `group:"The job:" placeholder:"retry|dead" help:"What to do when the worker dies during a run. Default: retry."`
+	Kind          string   `group:"The job:" placeholder:"NAME" help:"Run the handler of this name in a Go program, instead of a command."`
+	Payload       string   `group:"The job:" placeholder:"JSON" help:"What the handler gets."`
+}
+
+// object returns the JSON spec that the flags and the command line behind -- ask for, nil if they ask for
+// nothing.
+func (f *specFlags) object(argv []string) ([]byte, error) {
+	fields := map[string]any{}
+	for name, value := range map[string]string{
+		"id": f.ID, "command": f.Command, "kind": f.Kind, "queue": f.Queue, "delay": f.Delay, "run_at": f.RunAt,
+		"timeout": f.Timeout, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash,
+	} {
+		if value != "" {
+			fields[name] = value
+		}
+	}
+	set(fields, "priority", f.Priority)
+	set(fields, "max_retries", f.MaxRetries)
+	set(fields, "backoff_base", f.BackoffBase)
+	set(fields, "backoff_jitter", f.BackoffJitter)
+	for _, add := range []func(map[string]any) error{f.addPaths, f.addEnv, f.addTags, f.addPayload} {
+		if err := add(fields); err != nil {
+			return nil, err
+		}
+	}
+	if argv != nil {
+		for _, word := range argv {
+			if !utf8.ValidString(word) {
+				return nil, invalid("the command line is not valid UTF-8", "put it into a script")
+			}
+		}
+		fields["argv"] = argv
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	object, err := json.Marshal(fields)
+	if err != nil {
+		return nil, invalid("the flags do not make a job: "+err.Error(), "") // a number such as NaN
+	}
+	return object, nil
+}
+
+func set[T any](fields map[string]any, name string, value *T) {
+	if value != nil {
+		fields[name] = *value
+	}
+}
+
+// addPaths makes paths absolute: the worker will be in another directory.
+func (f *specFlags) addPaths(fields map[string]any) (err error) {
+	if f.Cwd != "" {
+		if fields["cwd"], err = filepath.Abs(f.Cwd); err != nil {
+			return err
+		}
+	}
+	if f.Stdin != "" {
+		fields["stdin"] = f.Stdin
+	}
+	if path, ok := strings.CutPrefix(f.Stdin, "@"); ok {
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
+		fields["stdin"] = "@" + path
+	}
+	return nil
+}
+
+func (f *specFlags) addEnv(fields map[string]any) error {
+	env := map[string]string{}
+	for _, entry := range f.Env {
+		name, value, given := strings.Cut(entry, "=")
+		if !given {
+			var set bool
+			if value, set = os.LookupEnv(name); !set {
+				return invalid("--env "+name+": there is no such variable here", "give it a value: --env "+name+"=VALUE")
+			}
+			if !utf8.ValidString(value) {
+				return invalid("--env "+name+": its value is not valid UTF-8", "")
+			}
+		}
+		env[name] = value
+	}
+	if len(env) > 0 {
+		fields["env"] = env
+	}
+	return nil
+}
+
+func (f *specFlags) addTags(fields map[string]any) error {
+	tags := map[string]string{}
+	for _, entry := range f.Tag {
+		name, value, given := strings.Cut(entry, "=")
+		if !given {
+			return usage("--tag "+entry+": expected NAME=VALUE", "")
+		}
+		tags[name] = value
+	}
+	if len(tags) > 0 {
+		fields["tags"] = tags
+	}
+	return nil
+}
+
+func (f *specFlags) addPayload(fields map[string]any) error {
+	if f.Payload == "" {
+		return nil
+	}
+	if !json.Valid([]byte(f.Payload)) {
+		bad := invalidJSON("--payload " + f.Payload)
+		bad.hint = `a text needs quotes of its own: --payload '"text"'`
+		return bad
+	}
+	fields["payload"] = json.RawMessage(f.Payload)
+	return nil
+}

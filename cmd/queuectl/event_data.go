@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+)
+
+// eventData is what one event says, as JSON. Names are never changed, only added.
+func eventData(e job.Event) map[string]any {
+	switch e := e.(type) {
+	case job.LogCreated:
+		return map[string]any{"log_id": hex.EncodeToString(e.LogID[:]), "format": e.Format, "level": e.Level}
+	case job.LogRepaired:
+		return map[string]any{
+			"segment": e.Segment, "offset": e.Offset, "size": e.Size, "crc32c": e.CRC,
+			"quarantine": e.Quarantine, "verdict": e.Verdict,
+		}
+	case job.ClockStepped:
+		return map[string]any{"from": moment(e.From), "to": moment(e.To)}
+	case job.ConfigSet:
+		return map[string]any{"key": e.Key, "old": optional(e.Old), "new": e.New}
+	case job.ConfigUnset:
+		return map[string]any{"key": e.Key, "old": e.Old}
+	case *job.JobEnqueued:
+		return map[string]any{"spec": viewSpec(e.Spec), "due": moment(e.Due)}
+	case job.JobClaimed:
+		return map[string]any{"worker": e.Worker}
+	case *job.JobCompleted:
+		return withResult(e.Result, map[string]any{"run": e.Run})
+	case *job.JobFailed:
+		return withResult(e.Result, map[string]any{
+			"run": e.Run, "why": e.Why, "next_attempt_at": moment(e.NextAttemptAt),
+		})
+	case *job.JobDied:
+		return withResult(e.Result, map[string]any{"run": e.Run, "why": e.Why, "failure": optional(e.Failure)})
+	case job.RunLost:
+		return map[string]any{"run": e.Run, "worker": e.Worker}
+	case job.RunReturned:
+		return map[string]any{"run": e.Run, "why": e.Why}
+	case job.JobRetried:
+		return map[string]any{"from": e.From.String(), "reset": e.Reset}
+	case *job.JobCancelled:
+		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
+	case job.KillRequested:
+		return map[string]any{"run": e.Run, "signal": e.Signal, "cancel": e.Cancel}
+	case *job.WorkerStarted:
+		return map[string]any{"id": e.ID, "slots": e.Slots, "queues": e.Queues, "kinds": e.Kinds, "shell": e.Shell}
+	case job.WorkerStopped:
+		return map[string]any{"worker": e.Worker, "why": e.Why}
+	case job.StopRequested:
+		return map[string]any{"worker": optional(e.Worker), "now": e.Now}
+	case job.WorkerLost:
+		return map[string]any{"worker": e.Worker}
+	case job.Unknown:
+		return map[string]any{"number": e.Number, "bytes": hex.EncodeToString(e.Data)}
+	}
+	panic(fmt.Sprintf("cmd: event %T has no data", e))
+}
+
+// withResult adds how the run ended to data, if there was a run.
+func withResult(r job.Result, data map[string]any) map[string]any {
+	if r == (job.Result{}) {
+		return data
+	}
+	data["exit_code"], data["signal"] = r.Exit, optional(r.Signal)
+	data["started_at"], data["finished_at"] = moment(r.Start), moment(r.End)
+	data["cpu_seconds"], data["max_rss_bytes"] = r.CPU.Seconds(), r.MaxRSS
+	data["output_bytes"], data["output_tail"] = r.OutputSize, r.Tail
+	data["left_behind"] = r.LeftBehind
+	return data
+}
+
+// moment is a time in Unix nanoseconds as JSON: null if it is 0.
+func moment(nanoseconds int64) *time.Time {
+	if nanoseconds == 0 {
+		return nil
+	}
+	t := time.Unix(0, nanoseconds).UTC()
+	return &t
+}

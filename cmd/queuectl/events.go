@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+// eventView is an event as JSON.
+type eventView struct {
+	Position job.Position   `json:"position"`
+	Time     time.Time      `json:"time"`
+	Kind     string         `json:"kind"`
+	Job      *string        `json:"job"`
+	Data     map[string]any `json:"data"`
+	Actor    actorView      `json:"actor"`
+	Reason   *string        `json:"reason"`
+}
+
+type actorView struct {
+	User    string `json:"user"`
+	Host    string `json:"host"`
+	PID     uint32 `json:"pid"`
+	Program string `json:"program"`
+}
+
+// story is an event together with the id of the job that it is about, "" if it is about none.
+type story struct {
+	queue.Record
+	id string
+}
+
+func viewEvent(e story) any {
+	v := eventView{
+		Position: e.At.Position, Time: e.At.When(), Kind: job.KindOf(e.Event).String(), Job: optional(e.id), Data: eventData(e.Event),
+	}
+	if a := e.At.Actor; a != nil {
+		v.Actor = actorView{User: a.User, Host: a.Host, PID: a.PID, Program: a.Program}
+		v.Reason = optional(a.Reason)
+	}
+	return v
+}
+
+// storyTable shows events to people, with the column of jobs or without. Times are those of the clock on
+// the wall, because a history is compared with other histories.
+func storyTable(withJob bool) func(*session, []story) table {
+	return func(_ *session, events []story) table {
+		t := table{header: []string{"POSITION", "WHEN", "JOB", "EVENT", "BY", "DETAILS"}}
+		for _, e := range events {
+			what, details := eventWords(e.Event)
+			by := ""
+			if a := e.At.Actor; a != nil {
+				by = fmt.Sprintf("%s@%s %d", a.User, a.Host, a.PID)
+				if a.Reason != "" {
+					details = strings.TrimPrefix(details+", because: "+a.Reason, ", ")
+				}
+			}
+			t.add(
+				text(fmt.Sprint(e.At.Position)), text(e.At.When().Local().Format("2006-01-02 15:04:05.000")),
+				text(e.id), text(what), text(by), text(details),
+			)
+		}
+		if !withJob {
+			const jobColumn = 2
+			t.drop(jobColumn)
+		}
+		return t
+	}
+}
+
+// drop takes a column out.
+func (t *table) drop(column int) {
+	t.header = append(t.header[:column:column], t.header[column+1:]...)
+	for i, row := range t.rows {
+		t.rows[i] = append(row[:column:column], row[column+1:]...)
+	}
+}
+
+// eventWords says in words what happened, and the details that differ from case to case.
+func eventWords(e job.Event) (what, details string) {
+	switch e := e.(type) {
+	case job.LogCreated:
+		return "log created", fmt.Sprintf("id %x", e.LogID)
+	case job.LogRepaired:
+		return "log repaired", fmt.Sprintf("%s cut from %s at %d (%s)", size(e.Size), e.Segment, e.Offset, e.Verdict)
+	case job.ClockStepped:
+		return "clock stepped back", fmt.Sprintf("by %v", time.Duration(e.From-e.To))
+	case job.ConfigSet:
+		return "config set", fmt.Sprintf("%s = %s", e.Key, e.New)
+	case job.ConfigUnset:
+		return "config unset", e.Key
+	case *job.JobEnqueued:
+		return "enqueued", commandLine(e.Spec)
+	case job.JobClaimed:
+		return "started", fmt.Sprintf("worker %d", e.Worker)
+	case *job.JobCompleted:
+		return "completed", resultWords(job.WhyNone, e.Result)
+	case *job.JobFailed:
+		return "failed", fmt.Sprintf("%s, next attempt %s later", resultWords(e.Why, e.Result), roughly(time.Duration(e.NextAttemptAt-e.Result.End)))
+	case *job.JobDied:
+		return "dead", strings.Trim(whyWords(e.Why)+", "+resultWords(e.Failure, e.Result), ", ")
+	case job.RunLost:
+		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
+	case job.RunReturned:
+		return "given back", whyWords(e.Why)
+	case job.JobRetried:
+		return "retried", "was " + e.From.String()
+	case *job.JobCancelled:
+		return "cancelled", ""
+	case job.KillRequested:
+		if e.Cancel {
+			return "cancel requested", ""
+		}
+		return "kill requested", fmt.Sprintf("signal %d", e.Signal)
+	case *job.WorkerStarted:
+		return "worker started", fmt.Sprintf("%s, %s", e.ID, count(int(e.Slots), "slot"))
+	case job.WorkerStopped:
+		return "worker stopped", fmt.Sprintf("worker %d, %s", e.Worker, e.Why)
+	case job.StopRequested:
+		return "stop requested", stopWords(e)
+	case job.WorkerLost:
+		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
+	case job.Unknown:
+		return "unknown", fmt.Sprintf("kind %d, written by a newer program", e.Number)
+	}
+	panic(fmt.Sprintf("cmd: event %T has no words", e))
+}
+
+func stopWords(e job.StopRequested) string {
+	words := "all workers"
+	if e.Worker != 0 {
+		words = fmt.Sprintf("worker %d", e.Worker)
+	}
+	if e.Now {
+		words += ", now"
+	}
+	return words
+}
+
+// resultWords says how a run ended.
+func resultWords(why job.Why, r job.Result) string {
+	took := ""
+	if r.End > r.Start {
+		took = " after " + span(r.Start, r.End)
+	}
+	switch {
+	case why == job.WhyTimeout:
+		return "timeout" + took
+	case r.Signal != 0:
+		return fmt.Sprintf("signal %d%s", r.Signal, took)
+	case why == job.WhyNone && r.End == 0:
+		return ""
+	}
+	return fmt.Sprintf("exit %d%s", r.Exit, took)
+}
+
+// span prints the time between two moments, in Unix nanoseconds, to three digits.
+func span(from, to int64) string {
+	d, unit := time.Duration(to-from), time.Duration(1)
+	for unit*1000 <= d {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+func whyWords(why job.Why) string {
+	switch why {
+	case job.WhyExit:
+		return "exit code"
+	case job.WhySignal:
+		return "signal"
+	case job.WhyTimeout:
+		return "timeout"
+	case job.WhyRetries:
+		return "no retries left"
+	case job.WhyCrashes:
+		return "its workers died too often"
+	case job.WhyOnCrash:
+		return "its worker died"
+	case job.WhyStop:
+		return "the worker was told to stop now"
+	case job.WhyError:
+		return "error"
+	case job.WhyNotStarted:
+		return "the machine could not start it"
+	}
+	return ""
+}

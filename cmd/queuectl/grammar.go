@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/queuectl/queuectl/queue"
+)
+
+// grammar is the whole command line.
+type grammar struct {
+	Globals globals  `embed:""`
+	Help    helpFlag `short:"h" group:"Global flags:" help:"Show help for the command."`
+
+	Enqueue enqueueCmd `cmd:"" group:"Jobs:" help:"Add one job or many."`
+	List    listCmd    `cmd:"" group:"Jobs:" help:"List jobs."`
+	Show    showCmd    `cmd:"" group:"Jobs:" help:"Show everything about one job."`
+	History historyCmd `cmd:"" group:"Jobs:" help:"Show every event of one job."`
+	Logs    logsCmd    `cmd:"" group:"Jobs:" help:"Print what a job printed."`
+	Wait    waitCmd    `cmd:"" group:"Jobs:" help:"Wait for jobs to end."`
+	Cancel  cancelCmd  `cmd:"" group:"Jobs:" help:"Withdraw jobs; running ones are ended."`
+	Kill    killCmd    `cmd:"" group:"Jobs:" help:"End the current run of jobs."`
+	Retry   retryCmd   `cmd:"" group:"Jobs:" help:"Run failed or dead jobs again at once."`
+	DLQ     dlqCmd     `cmd:"" name:"dlq" group:"Jobs:" help:"The dead letter queue: jobs that will not be retried by themselves."`
+
+	Worker workerCmd `cmd:"" group:"Workers:" help:"Start, stop and list workers."`
+
+	Status  statusCmd  `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
+	Config  configCmd  `cmd:"" group:"The queue:" help:"Read and change settings."`
+	Log     logCmd     `cmd:"" group:"The queue:" help:"Read and check the event log."`
+	Demo    demoCmd    `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
+	Version versionCmd `cmd:"" group:"The queue:" help:"Print the version."`
+}
+
+// globals are the flags that every command has. Each can be set by an environment variable; the flags of
+// single commands cannot, so that a job's own environment never steers what it calls.
+type globals struct {
+	Dir            string `group:"Global flags:" env:"QUEUECTL_DIR" placeholder:"DIR" help:"Directory of the queue. Default: queuectl in the user's state directory."`
+	Output         string `group:"Global flags:" short:"o" env:"QUEUECTL_OUTPUT" placeholder:"FORMAT" help:"table, json (one document) or jsonl (a line each). Default: as suits a terminal or a pipe."`
+	JSON           bool   `group:"Global flags:" name:"json" help:"Short for --output json."`
+	Quiet          bool   `group:"Global flags:" short:"q" env:"QUEUECTL_QUIET" help:"Print ids only, and no hints."`
+	Reason         string `group:"Global flags:" env:"QUEUECTL_REASON" placeholder:"TEXT" help:"Why: kept in the log with whatever this command changes."`
+	LogLevel       string `group:"Global flags:" env:"QUEUECTL_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"What workers log to stderr: debug, info, warn or error."`
+	LogFormat      string `group:"Global flags:" env:"QUEUECTL_LOG_FORMAT" placeholder:"FORMAT" help:"text or json. Default: text on a terminal, otherwise json."`
+	NoColor        bool   `group:"Global flags:" env:"QUEUECTL_NO_COLOR" help:"No colours. NO_COLOR does the same."`
+	AllowNetworkFS bool   `group:"Global flags:" name:"allow-network-fs" env:"QUEUECTL_ALLOW_NETWORK_FS" help:"Use a directory on a network file system, whose locks may not hold."`
+}
+
+// errHelp says that help was asked for and has been printed.
+var errHelp = errors.New("help was printed")
+
+// helpFlag prints the help of the command it stands behind. It takes the place of kong's own flag, which
+// would end the process.
+type helpFlag bool
+
+// BeforeReset is called by kong when the flag was given, before anything is checked.
+func (helpFlag) BeforeReset(ctx *kong.Context) error {
+	if err := ctx.PrintUsage(false); err != nil {
+		return err
+	}
+	return errHelp
+}
+
+const description = `A job queue in one binary and one directory.
+
+Jobs are shell commands that workers run in the background, keep over reboots, retry with growing delays
+and park in the dead letter queue when they will not succeed. Everything that happens is an event in a
+log that is never rewritten.
+
+Examples:
+
+  queuectl enqueue -- make -j4 test
+  queuectl worker start --count 2
+  queuectl status`
+
+// newParser builds the parser for g. Help goes to stdout.
+func newParser(g *grammar, s *session) (*kong.Kong, error) {
+	return kong.New(g,
+		kong.Name("queuectl"),
+		kong.Description(description),
+		kong.NoDefaultHelp(),
+		kong.WithHyphenPrefixedParameters(true), // --priority -5
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100, FlagsLast: true}),
+		kong.Writers(s.out, s.stderr),
+		kong.Bind(s),
+	)
+}
+
+// execute parses the arguments and runs the command that they name.
+func (s *session) execute(ctx context.Context, args []string) error {
+	s.machineErrors = wantsJSON(args)
+	var g grammar
+	parser, err := newParser(&g, s)
+	if err != nil {
+		panic("cmd: the grammar is wrong: " + err.Error())
+	}
+	if len(args) == 0 {
+		if _, err := parser.Parse([]string{"--help"}); !errors.Is(err, errHelp) {
+			return err
+		}
+		return exitCode(1)
+	}
+	switch args[0] {
+	case "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case "--version":
+		args = []string{"version"}
+	}
+	args, s.argv = cutCommandLine(args)
+	if i := slices.IndexFunc(args, func(a string) bool { return !utf8.ValidString(a) }); i >= 0 {
+		return usage(fmt.Sprintf("argument %d (%q) is not valid UTF-8", i+1, args[i]), "")
+	}
+	command, err := parser.Parse(args)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return usageError(err)
+	}
+	if err := s.configure(g.Globals); err != nil {
+		return err
+	}
+	if s.reason != "" {
+		ctx = queue.Because(ctx, s.reason)
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run()
+}
+
+// cutCommandLine cuts off what follows the first "--" of an enqueue: it is the job's own command line, of
+// which kong must see nothing. It is not nil if there was a "--".
+func cutCommandLine(args []string) (own, argv []string) {
+	i := slices.Index(args, "--")
+	if i < 0 || !slices.Contains(args[:i], "enqueue") {
+		return args, nil
+	}
+	return args[:i], append([]string{}, args[i+1:]...)
+}
+
+// usageError turns what kong says of the arguments into a failure that names the help to read.
+func usageError(err error) error {
+	command := "queuectl"
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
+		if node := parse.Context.Selected(); node != nil {
+			command = node.FullPath()
+		}
+	}
+	return usage(err.Error(), fmt.Sprintf("'%s --help' has examples", command))
+}

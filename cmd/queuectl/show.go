@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type showCmd struct {
+	ID string `arg:"" name:"id" help:"The job."`
+}
+
+// Help is shown below the usage line.
+func (showCmd) Help() string {
+	return `Examples:
+
+  queuectl show job1
+  queuectl show job1 -o json`
+}
+
+// Run shows the job.
+func (c *showCmd) Run(ctx context.Context, s *session) error {
+	return s.existing(ctx, func(q *queue.Queue) error {
+		j, err := q.Job(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		return showJob(s, j, q.LeftBehind(j.Run))
+	})
+}
+
+// showJob prints one job with everything that is known about it.
+func showJob(s *session, j job.Job, leftBehind []int) error {
+	if s.quiet {
+		s.printf("%s", j.Spec.ID)
+		return nil
+	}
+	if !s.asTable() {
+		return s.document(j)
+	}
+	s.fields(aboutSpec(s, j)...)
+	s.fields(aboutRuns(s, j)...)
+	if len(leftBehind) > 0 && j.State != job.Processing {
+		s.fields([2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(leftBehind), "[]")})
+	}
+	return nil
+}
+
+// labels are as wide in both parts, so that they look like one.
+const widestLabel = "environment"
+
+func aboutSpec(s *session, j job.Job) [][2]string {
+	spec := j.Spec
+	cwd := spec.Cwd
+	if cwd == "" {
+		cwd = j.CallerDir
+	}
+	what := "command"
+	if spec.Kind != "" {
+		what = "handler"
+	}
+	pairs := [][2]string{
+		{"job", plain(spec.ID)},
+		{"state", s.paint(stateColour(j.State), j.State.String())},
+		{what, plain(commandLine(spec))},
+		{"directory", plain(cwd)},
+		{"queue", plain(queueName(spec))},
+		{"priority", unless(spec.Priority == 0, fmt.Sprint(spec.Priority))},
+		{"timeout", durationWords(spec.Timeout)},
+		{"retries", fmt.Sprint(j.MaxRetries)},
+		{"backoff", backoffWords(spec)},
+		{"on crash", unless(spec.OnCrash == job.CrashRetry, spec.OnCrash.String())},
+		{"stdin", plain(spec.Stdin)},
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		pairs = append(pairs, [2]string{widestLabel, plain(name + "=" + spec.Env[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Tags)) {
+		pairs = append(pairs, [2]string{"tag", plain(name + "=" + spec.Tags[name])})
+	}
+	return append(pairs, [2]string{"extra", plain(string(spec.Extra))})
+}
+
+func aboutRuns(s *session, j job.Job) [][2]string {
+	return [][2]string{
+		{"enqueued", s.when(j.EnqueuedAt)},
+		{"created", unless(j.CreatedAt.Equal(j.EnqueuedAt), s.when(j.CreatedAt))},
+		{"updated", s.when(j.UpdatedAt)},
+		{"next attempt", s.when(j.NextAttemptAt)},
+		{"attempts", attempts(j) + " failed"},
+		{"runs", unless(j.Runs == 0, fmt.Sprint(j.Runs))},
+		{"crashes", unless(j.Crashes == 0, fmt.Sprint(j.Crashes))},
+		{"last run", lastRun(s, j)},
+		{"finished", s.when(j.FinishedAt)},
+		{"last error", strings.Join(lines(j.LastError), "\n"+strings.Repeat(" ", len(widestLabel)+3))},
+	}
+}
+
+func lastRun(s *session, j job.Job) string {
+	if j.Run == 0 {
+		return ""
+	}
+	words := fmt.Sprintf("%d, started %s", j.Run, s.when(j.StartedAt))
+	switch {
+	case j.State == job.Processing && j.KillAsked:
+		words += ", being ended"
+	case j.State == job.Processing:
+		words += ", running"
+	case j.Signal != 0:
+		words += fmt.Sprintf(", ended by signal %d", j.Signal)
+	case j.Exit != nil:
+		words += fmt.Sprintf(", exit code %d", *j.Exit)
+	}
+	return words
+}
+
+// when prints a moment relative to now and by the clock on the wall; "" for the zero time.
+func (s *session) when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s)", relative(s.now, t), t.Local().Format(time.DateTime))
+}
+
+func unless(hidden bool, words string) string {
+	if hidden {
+		return ""
+	}
+	return words
+}
+
+func durationWords(d *time.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return job.FormatDuration(*d)
+}
+
+// backoffWords says what the job itself says about the time between its attempts.
+func backoffWords(spec job.Spec) string {
+	var words []string
+	if spec.BackoffBase != nil {
+		words = append(words, fmt.Sprintf("base %v", *spec.BackoffBase))
+	}
+	if spec.BackoffMax != nil {
+		words = append(words, "at most "+job.FormatDuration(*spec.BackoffMax))
+	}
+	if spec.BackoffJitter != nil {
+		words = append(words, fmt.Sprintf("jitter %v", *spec.BackoffJitter))
+	}
+	return strings.Join(words, ", ")
+}
+
+// lines cuts a text of somebody else's into lines that are fit for a terminal.
+func lines(text string) []string {
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range all {
+		all[i] = plain(strings.TrimSuffix(line, "\r"))
+	}
+	return all
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type statusCmd struct{}
+
+// Help is shown below the usage line.
+func (statusCmd) Help() string {
+	return `Examples:
+
+  queuectl status
+  queuectl status -o json | jq .jobs.dead`
+}
+
+// Run shows the status.
+func (statusCmd) Run(ctx context.Context, s *session) error {
+	return s.existing(ctx, func(q *queue.Queue) error {
+		status, err := q.Status(ctx)
+		if err != nil {
+			return err
+		}
+		status.Dir = s.dir
+		if s.format.machine() {
+			return s.document(viewStatus(status))
+		}
+		printStatus(s, status)
+		return nil
+	})
+}
+
+// statusView is the status as JSON.
+type statusView struct {
+	Dir      string                    `json:"dir"`
+	Jobs     map[string]int            `json:"jobs"`
+	Queues   map[string]map[string]int `json:"queues"`
+	Workers  []any                     `json:"workers"`
+	Position uint64                    `json:"position"` // of the last event that this rests on
+}
+
+func viewStatus(status queue.Status) statusView {
+	v := statusView{
+		Dir: status.Dir, Jobs: countsByName(status.Counts), Queues: map[string]map[string]int{},
+		Workers: []any{}, Position: uint64(status.Head.Position),
+	}
+	for _, q := range status.Queues {
+		v.Queues[q.Name] = countsByName(q.Counts)
+	}
+	for _, w := range status.Workers {
+		v.Workers = append(v.Workers, viewWorker(w))
+	}
+	return v
+}
+
+func countsByName(counts projection.Counts) map[string]int {
+	byName := map[string]int{}
+	for _, state := range job.States {
+		byName[state.String()] = counts[state]
+	}
+	return byName
+}
+
+// printStatus prints the status in the words of the original program, and what it had not.
+func printStatus(s *session, status queue.Status) {
+	s.printf("Job states:")
+	for _, state := range job.States {
+		c := stateColour(state)
+		if status.Counts[state] == 0 {
+			c = grey
+		}
+		s.printf("%s", s.paint(c, fmt.Sprintf("  %s: %d", state, status.Counts[state])))
+	}
+	if len(status.Queues) > 1 {
+		s.printf("Queues:")
+		for _, q := range status.Queues {
+			s.printf("  %s: %s", plain(q.Name), countWords(q.Counts))
+		}
+	}
+	alive := 0
+	for _, w := range status.Workers {
+		if w.Alive {
+			alive++
+		}
+	}
+	s.printf("Active workers: %d", alive)
+	for _, w := range status.Workers {
+		s.printf("  %s", workerWords(s, w))
+	}
+	s.printf("Directory: %s", plain(status.Dir))
+}
+
+func countWords(counts projection.Counts) string {
+	var words []string
+	for _, state := range job.States {
+		if n := counts[state]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func workerWords(s *session, w queue.WorkerInfo) string {
+	words := fmt.Sprintf("%s pid %d, started %s, %s", w.ID, w.PID, relative(s.now, w.StartedAt), workerState(w))
+	if len(w.RunningIDs) > 0 {
+		words += " " + strings.Join(w.RunningIDs, " ")
+	}
+	if !w.Alive {
+		words += " (its process has died; the next worker puts its jobs back)"
+	}
+	return plain(words)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type workerStartCmd struct {
+	Count       int      `short:"n" default:"1" placeholder:"N" help:"Jobs to run at a time. Default: ${default}."`
+	Queues      []string `placeholder:"NAME,..." help:"Serve these queues only."`
+	UntilEmpty  bool     `help:"Stop when no job waits or runs any more."`
+	BackoffBase float64  `placeholder:"N" help:"Base of the time between attempts while the setting backoff_base has never been set."`
+}
+
+// Help is shown below the usage line.
+func (workerStartCmd) Help() string {
+	return `One process runs N jobs at a time; any number of processes can share the work. Ctrl-C, SIGTERM, or
+'queuectl worker stop' let the running jobs finish. A second Ctrl-C ends their commands, and the jobs go
+back to pending.
+
+Examples:
+
+  queuectl worker start --count 2
+  queuectl worker start --queues mail,web
+  queuectl worker start --until-empty -n 8`
+}
+
+// Run works.
+func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
+	if c.Count < 1 {
+		return usage("--count must be at least 1", "")
+	}
+	return s.change(ctx, func(q *queue.Queue) error {
+		if err := c.announce(s); err != nil {
+			return err
+		}
+		ctx, stopNow, release := stopSignals(ctx, s)
+		defer release()
+		return cannotRecord(q.Run(ctx, queue.WorkerOptions{
+			Slots:       c.Count,
+			Queues:      c.Queues,
+			UntilEmpty:  c.UntilEmpty,
+			BackoffBase: c.BackoffBase,
+			StopNow:     stopNow,
+			Started:     func(w job.Worker) { started(s, w) },
+		}))
+	})
+}
+
+// announce says what is about to happen, in the words of the original program.
+func (c *workerStartCmd) announce(s *session) error {
+	if s.quiet || s.format.machine() {
+		return nil
+	}
+	s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
+	return s.out.Flush()
+}
+
+// started tells a program that called us which worker it got. A worker works on if nobody listens.
+func started(s *session, w job.Worker) {
+	switch {
+	case s.quiet:
+		s.printf("%s", w.ID)
+	case s.format.machine():
+		_ = s.document(viewWorker(queue.WorkerInfo{Worker: w, Alive: true}))
+	}
+	_ = s.out.Flush()
+}
+
+// cannotRecord gives an error that keeps a worker from recording what it does its exit code.
+func cannotRecord(err error) error {
+	for _, cause := range []error{eventlog.ErrUnknown, eventlog.ErrNotCommitted, eventlog.ErrDiskFull, eventlog.ErrClosed} {
+		if errors.Is(err, cause) {
+			return &failure{exit: exitUnknown, err: err, hint: "the worker could not record what it does and has stopped; its jobs will run again"}
+		}
+	}
+	return err
+}
+
+// stopSignals returns a context that ends with the first of SIGINT, SIGTERM and SIGHUP, and a channel
+// that is closed by the second. The third kills the process, as if nobody had listened. Signals that were
+// ignored when the process started, as nohup does with SIGHUP, stay ignored.
+//
+// SIGPIPE would end a worker whose log nobody reads any more; it must not. It is caught rather than
+// ignored, because commands inherit what is ignored.
+func stopSignals(ctx context.Context, s *session) (stop context.Context, now <-chan struct{}, release func()) {
+	var wanted []os.Signal
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			wanted = append(wanted, sig)
+		}
+	}
+	signals := make(chan os.Signal, 2)
+	if len(wanted) > 0 { // none would mean all
+		signal.Notify(signals, wanted...)
+	}
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+
+	stop, cancel := context.WithCancel(context.WithoutCancel(ctx)) // of Ctrl-C we are told here
+	closed := make(chan struct{})
+	done := make(chan struct{})
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for received := 1; received <= 2; received++ {
+			select {
+			case sig := <-signals:
+				if received == 1 {
+					s.logger.Info().Stringer("signal", sig).Msg("finishing the running jobs; a second signal ends them")
+					cancel()
+				} else {
+					s.logger.Warn().Stringer("signal", sig).Msg("ending the running jobs; they go back to pending")
+					close(closed)
+					signal.Stop(signals)
+				}
+			case <-done:
+				return
+			}
+		}
+	})
+	return stop, closed, func() {
+		close(done)
+		watcher.Wait()
+		cancel()
+		signal.Stop(signals)
+		signal.Stop(pipes)
+	}
+}
