@@ -1,0 +1,223 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Look looks at one process; ok is false if there is none.
+func Look(pid int) (st Status, ok bool) {
+	var buf [1024]byte // a line is at most about 400 bytes long
+	stat, err := readFile("/proc/"+strconv.Itoa(pid)+"/stat", buf[:])
+	if err != nil {
+		return Status{}, false
+	}
+	return parseStat(pid, stat)
+}
+
+// parseStat reads a line of proc_pid_stat(5). Its second field is the program's name in parentheses, which may hold
+// blanks and parentheses itself.
+func parseStat(pid int, line []byte) (Status, bool) {
+	_, rest, found := bytes.Cut(line[bytes.LastIndexByte(line, ')')+1:], []byte(" "))
+	field := bytes.Fields(rest) // from the third on
+	const state, group, start = 3 - 3, 5 - 3, 22 - 3
+	if !found || len(field) <= start {
+		return Status{}, false
+	}
+	st := Status{ID: ID{Pid: pid}, Zombie: bytes.ContainsAny(field[state], "ZX")}
+	var err1, err2 error
+	st.Group, err1 = strconv.Atoi(string(field[group]))
+	st.Start, err2 = strconv.ParseUint(string(field[start]), 10, 64)
+	return st, err1 == nil && err2 == nil
+}
+
+// Group lists the living members of a process group. known is false where that cannot be told.
+func Group(pgid int) (members []ID, known bool) {
+	for pid := range all() {
+		known = true
+		if st, ok := Look(pid); ok && st.Group == pgid && !st.Zombie {
+			members = append(members, st.ID)
+		}
+	}
+	return members, known
+}
+
+// Marked lists the living processes whose environment, as it was when they started their program, holds all of the
+// marks ("NAME=value"). Processes that we may not look into are left out.
+func Marked(marks ...string) []ID {
+	var ids []ID
+	e := newEnviron(marks)
+	for pid := range all() {
+		if has, _ := e.has(pid); !has {
+			continue
+		}
+		if st, ok := Look(pid); ok && !st.Zombie {
+			ids = append(ids, st.ID)
+		}
+	}
+	return ids
+}
+
+// HasMarks says whether the environment of a process holds all of the marks; readable is false if we may not look.
+func HasMarks(pid int, marks ...string) (has, readable bool) { return newEnviron(marks).has(pid) }
+
+// environ looks for marks in the environments of many processes.
+type environ struct {
+	marks [][]byte // each "\x00NAME=value\x00"
+	buf   []byte
+}
+
+func newEnviron(marks []string) *environ {
+	e := &environ{buf: make([]byte, 64<<10)}
+	for _, m := range marks {
+		e.marks = append(e.marks, []byte("\x00"+m+"\x00"))
+	}
+	return e
+}
+
+func (e *environ) has(pid int) (has, readable bool) {
+	path := "/proc/" + strconv.Itoa(pid) + "/environ"
+	n := 0
+	for {
+		// The byte before the first variable stands for the end of one before it.
+		data, err := readFile(path, e.buf[1:])
+		if err != nil {
+			return false, false
+		}
+		if n = len(data); n < len(e.buf)-1 {
+			break
+		}
+		e.buf = make([]byte, 2*len(e.buf))
+	}
+	for _, m := range e.marks {
+		if !bytes.Contains(e.buf[:n+1], m) {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// Holders lists the living processes that hold an exclusive flock on the file through a descriptor that they opened or
+// inherited. A process that merely has the file open is none.
+func Holders(file fs.FileInfo) []ID {
+	want, ok := file.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	var ids []ID
+	for pid := range all() {
+		if !holds(pid, want) {
+			continue
+		}
+		if st, ok := Look(pid); ok && !st.Zombie {
+			ids = append(ids, st.ID)
+		}
+	}
+	return ids
+}
+
+func holds(pid int, want *syscall.Stat_t) bool {
+	proc := "/proc/" + strconv.Itoa(pid)
+	dir, err := os.Open(proc + "/fd")
+	if err != nil {
+		return false
+	}
+	defer dir.Close() // opened for reading
+	names, _ := dir.Readdirnames(-1)
+	var buf [4096]byte
+	for _, name := range names {
+		var st unix.Stat_t
+		if unix.Fstatat(int(dir.Fd()), name, &st, 0) != nil || st.Ino != want.Ino || st.Dev != want.Dev {
+			continue
+		}
+		// The kernel lists the locks of exactly this open file: proc_pid_fdinfo(5).
+		info, err := readFile(proc+"/fdinfo/"+name, buf[:])
+		if err == nil && bytes.Contains(info, []byte("FLOCK  ADVISORY  WRITE")) {
+			return true
+		}
+	}
+	return false
+}
+
+// all ranges over the pids that /proc shows.
+func all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		dir, err := os.Open("/proc")
+		if err != nil {
+			return
+		}
+		names, _ := dir.Readdirnames(-1)
+		dir.Close() // opened for reading
+		for _, name := range names {
+			if pid, err := strconv.Atoi(name); err == nil && !yield(pid) {
+				return
+			}
+		}
+	}
+}
+
+// readFile reads a file of /proc into buf, as much as fits. It is os.ReadFile without what that does for files that
+// one may wait for: a scan reads hundreds.
+func readFile(path string, buf []byte) ([]byte, error) {
+	fd, err := ignoreEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, err
+	}
+	n, err := ignoreEINTR(func() (int, error) { return unix.Read(fd, buf) })
+	unix.Close(fd) // opened for reading
+	if err != nil {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+func ignoreEINTR(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// signal sends through a pidfd, which keeps meaning the process that it was opened for, whatever becomes of the pid.
+func (id ID) signal(sig syscall.Signal) error {
+	fd, err := unix.PidfdOpen(id.Pid, 0)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return os.ErrProcessDone
+	case err != nil:
+		// A kernel before 5.3, or a sandbox. What is left is to look right before.
+		return id.kill(sig)
+	}
+	defer unix.Close(fd)
+	if !id.Lives() {
+		return os.ErrProcessDone
+	}
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	} else if err != nil {
+		return fmt.Errorf("signal process %d: %w", id.Pid, err)
+	}
+	return nil
+}
+
+// Namespace names the pid namespace of this process: pids mean nothing in another one. It is "" if that cannot be told.
+func Namespace() string { return namespace() }
+
+var namespace = sync.OnceValue(func() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
+})

@@ -1,0 +1,194 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sleeper starts a process in a group of its own that waits until the test ends.
+func sleeper(t *testing.T, change func(*exec.Cmd)) Status {
+	t.Helper()
+	c := exec.Command("cat")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if _, err := c.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(c)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Kill()
+		c.Wait()
+	})
+	st, ok := Look(c.Process.Pid)
+	if !ok {
+		t.Fatalf("process %d cannot be looked at", c.Process.Pid)
+	}
+	return st
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 20 s", what)
+		}
+	}
+}
+
+func TestParseStat_NamesMayHoldAnything(t *testing.T) {
+	t.Parallel()
+	const rest = " 1 77 77 0 -1 4194304 98 0 0 0 0 0 0 0 20 0 1 0 123456 3133440 190"
+	for _, row := range []struct {
+		line string
+		want Status
+		ok   bool
+	}{
+		{"5 (cat) S" + rest, Status{ID{5, 123456}, 77, false}, true},
+		{"5 (a b) S 9) Z" + rest, Status{ID{5, 123456}, 77, true}, true},
+		{"5 () X" + rest, Status{ID{5, 123456}, 77, true}, true},
+		{"5 (cat) S 1 77", Status{}, false},
+		{"", Status{}, false},
+	} {
+		got, ok := parseStat(5, []byte(row.line))
+		if ok != row.ok || ok && got != row.want {
+			t.Errorf("parseStat(%q) = %+v, %v; want %+v, %v", row.line, got, ok, row.want, row.ok)
+		}
+	}
+}
+
+func TestLook_ZombieDoesNotLive(t *testing.T) {
+	t.Parallel()
+	c := exec.Command("true")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	pid := c.Process.Pid
+	eventually(t, "zombie", func() bool { st, _ := Look(pid); return st.Zombie })
+	st, ok := Look(pid)
+	if !ok || st.Lives() {
+		t.Errorf("Look = %+v, %v; Lives = %v; want a zombie that does not live", st, ok, st.Lives())
+	}
+	if members, known := Group(pid); len(members) != 0 || !known {
+		t.Errorf("Group = %v, %v; want nobody", members, known)
+	}
+	if !GroupExists(pid) {
+		t.Error("GroupExists = false, although the zombie keeps the number")
+	}
+}
+
+func TestGroup_ListsItsMembers(t *testing.T) {
+	t.Parallel()
+	leader := sleeper(t, nil)
+	member := sleeper(t, func(c *exec.Cmd) { c.SysProcAttr.Pgid = leader.Pid })
+	got, known := Group(leader.Pid)
+	if want := []ID{leader.ID, member.ID}; !known || !slices.Contains(got, want[0]) || !slices.Contains(got, want[1]) || len(got) != 2 {
+		t.Errorf("Group = %v, %v; want %v", got, known, want)
+	}
+	if GroupExists(1 << 22) {
+		t.Error("a group exists that cannot")
+	}
+}
+
+func TestSignal_NeverReachesWhoGotThePid(t *testing.T) {
+	t.Parallel()
+	st := sleeper(t, nil)
+	for name, signal := range map[string]func(ID) error{
+		"pidfd": func(id ID) error { return id.Signal(syscall.SIGKILL) },
+		"kill":  func(id ID) error { return id.kill(syscall.SIGKILL) },
+	} {
+		before := ID{st.Pid, st.Start - 1}
+		if err := signal(before); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("%s: signal to the pid's former owner = %v, want ErrProcessDone", name, err)
+		}
+		if !st.Lives() {
+			t.Fatalf("%s: the pid's present owner was killed", name)
+		}
+	}
+	if err := st.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "death", func() bool { return !st.Lives() })
+	if err := st.Signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("signal to the dead = %v, want ErrProcessDone", err)
+	}
+}
+
+func TestMarked_NeedsEveryMarkInWhole(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, row := range []struct {
+		name string
+		env  []string
+		want bool
+	}{
+		{"both", []string{"RUN=12", "X=1", "DIR=" + dir}, true},
+		{"other order", []string{"DIR=" + dir, "RUN=12"}, true},
+		{"behind much else", []string{"DIR=" + dir, "X=" + strings.Repeat("x", 100<<10), "RUN=12"}, true},
+		{"other run", []string{"DIR=" + dir, "RUN=123"}, false},
+		{"other directory", []string{"DIR=" + dir + "/x", "RUN=12"}, false},
+		{"other name", []string{"DIR=" + dir, "MYRUN=12"}, false},
+		{"one", []string{"RUN=12"}, false},
+		{"none", []string{}, false},
+	} {
+		st := sleeper(t, func(c *exec.Cmd) { c.Env = row.env })
+		eventually(t, "exec", func() bool {
+			cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", st.Pid))
+			return bytes.HasPrefix(cmdline, []byte("cat"))
+		})
+		got := slices.Contains(Marked("RUN=12", "DIR="+dir), st.ID)
+		has, readable := HasMarks(st.Pid, "RUN=12", "DIR="+dir)
+		if got != row.want || has != row.want || !readable {
+			t.Errorf("%s: Marked %v, HasMarks %v, %v; want %v", row.name, got, has, readable, row.want)
+		}
+	}
+	if _, readable := HasMarks(1<<22, "RUN=12"); readable {
+		t.Error("the environment of no process is readable")
+	}
+}
+
+func TestHolders_AreWhoInheritedTheLock(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(t.TempDir() + "/lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	heir := sleeper(t, func(c *exec.Cmd) { c.ExtraFiles = []*os.File{f} })
+	other := sleeper(t, func(c *exec.Cmd) { c.ExtraFiles = []*os.File{reader} })
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// There may be others: what parallel tests start holds all our files until it executes its program.
+	got := Holders(info)
+	if !slices.Contains(got, heir.ID) || !slices.ContainsFunc(got, func(id ID) bool { return id.Pid == os.Getpid() }) {
+		t.Errorf("Holders = %v, want %v and this process", got, heir.ID)
+	}
+	if slices.Contains(got, other.ID) {
+		t.Errorf("Holders = %v, among them one that merely has the file open", got)
+	}
+}

@@ -1,0 +1,4 @@
+package process
+
+// GroupExists is false: Windows has no process groups.
+func GroupExists(int) bool { return false }
