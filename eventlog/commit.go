@@ -27,25 +27,35 @@ type round struct {
 }
 
 // runRound is called while A is held, and lets go of it.
-func (lp *loop) runRound() {
-	r := &lp.round
-	r.requests = lp.takeUp()
-	err := lp.refresh()
+func (c *core) runRound() {
+	err := c.refresh()
+	if errors.Is(err, errBehind) {
+		// Reading while others may append keeps it short what is read while they may not.
+		c.store.unlock()
+		if err := forReading(c.catchUp()); err != nil {
+			c.refuse(err)
+		}
+		c.near = true
+		return
+	}
+	c.near = false
+	r := &c.round
+	r.requests = c.takeUp()
 	if err == nil {
-		lp.decide()
+		c.decide()
 	} else {
 		r.failed = notCommitted(err)
 		r.failAll()
 	}
 	must := len(r.written) > 0
-	if err == nil && lp.overdue && !must {
-		must, err = true, lp.store.prove()
+	if err == nil && c.overdue && !must {
+		must, err = true, c.store.prove()
 	}
-	lp.store.unlock()
+	c.store.unlock()
 	if must && err == nil {
-		err = lp.sync()
+		err = c.sync()
 	}
-	lp.conclude(err)
+	c.conclude(err)
 	clear(r.requests)
 	*r = round{written: emptied(r.written), events: emptied(r.events), members: emptied(r.members)}
 }
@@ -60,69 +70,65 @@ func emptied[T any](s []T) []T {
 }
 
 // conclude answers all who waited for the round. err is that of refresh, prove or sync; what it means for the proposals they know already.
-func (lp *loop) conclude(err error) {
-	r := &lp.round
-	head := lp.store.head().Commit
+func (c *core) conclude(err error) {
+	r := &c.round
+	head := c.store.head().Commit
 	if len(r.written) > 0 {
-		lp.log.notify()
+		c.log.notify()
 	}
 	for _, q := range r.requests {
 		if q.decided && err == nil && len(r.written) == 0 {
-			lp.weigh(q, head) // refused, or nothing to do: the reason must be durable, too
+			c.weigh(q, head) // refused, or nothing to do: the reason must be durable, too
 		} else {
 			q.answer(nil)
 		}
 	}
-	if damaged(err) != nil {
-		lp.answerOpenings(nil) // for reading
-	} else {
-		lp.answerOpenings(err)
-	}
+	c.answerOpenings(forReading(err))
 	switch {
-	case len(lp.weighed) == 0:
-	case err != nil && lp.overdue:
-		lp.answerWeighed(err)
+	case len(c.weighed) == 0:
+	case err != nil && c.overdue:
+		c.answerWeighed(err)
 	default:
-		lp.reweigh()
+		c.reweigh()
 	}
-	_ = lp.store.tidy(false) // as for settle
-	lp.rounds = true
-	if lp.settling.length == 0 {
-		lp.rounds = false
-		lp.settling.start(settleAfter)
+	_ = c.store.tidy(false) // as for settle
+	c.rounds = true
+	if c.settling.length == 0 {
+		c.rounds = false
+		c.settling.start(settleAfter)
 	}
 }
 
 // decide has all proposals decided and their events written.
-func (lp *loop) decide() {
-	for _, q := range lp.round.requests {
+func (c *core) decide() {
+	for _, q := range c.round.requests {
 		q.decided = true
 		for _, p := range q.proposals {
 			p.Err = nil
-			p.Err = lp.propose(p)
+			p.Err = c.propose(p)
 		}
 	}
-	lp.flush()
+	c.flush()
 }
 
 // propose adds what a proposal decides to the commit that is being made up.
-func (lp *loop) propose(p *Proposal) error {
-	r := &lp.round
+func (c *core) propose(p *Proposal) error {
+	r := &c.round
 	if !r.prepared {
-		r.full, r.prepared = lp.store.full(), true
+		r.full, r.prepared = c.store.full(), true
 	}
 	if !p.Essential && r.full != nil {
 		return r.full
 	}
 	if len(r.events) > 0 && p.Meta != r.meta {
-		lp.flush()
+		c.flush()
 	}
 	if r.failed != nil {
 		return r.failed
 	}
-	head := lp.store.head()
+	head := c.store.head()
 	if len(r.events) == 0 {
-		r.time = lp.log.opt.Now()
+		r.time = c.log.opt.Now()
 	}
 	turn := Turn{Commit: head.Commit + 1, Position: head.Position + 1 + Position(len(r.events)), Time: r.time}
 	events, err := p.Decide(turn)
@@ -134,7 +140,7 @@ func (lp *loop) propose(p *Proposal) error {
 		size += eventRoom + len(events[i].Data)
 	}
 	if len(r.events) > 0 && (len(r.events)+len(events) > MaxEvents || r.size+size > MaxFrame) {
-		lp.flush() // the next commit has the same time, which was decided with
+		c.flush() // the next commit has the same time, which was decided with
 		if r.failed != nil {
 			return r.failed
 		}
@@ -146,7 +152,7 @@ func (lp *loop) propose(p *Proposal) error {
 	r.size += size
 	r.members = append(r.members, p)
 	if len(r.events) > MaxEvents || r.size > MaxFrame {
-		lp.flush() // it may be too large, and then nobody else must be with it or have decided after it
+		c.flush() // it may be too large, and then nobody else must be with it or have decided after it
 	}
 	return p.Err
 }
@@ -162,31 +168,31 @@ func frameRoom(m *Meta) int {
 }
 
 // flush writes the commit that was made up.
-func (lp *loop) flush() {
-	r := &lp.round
+func (c *core) flush() {
+	r := &c.round
 	if len(r.events) == 0 {
 		return
 	}
-	err := lp.store.write(&r.meta, r.events, r.time)
+	err := c.store.write(&r.meta, r.events, r.time)
 	if err == nil {
 		r.written = append(r.written, r.members...)
 	} else {
-		lp.unwritten(err)
+		c.unwritten(err)
 	}
 	r.size = 0
 	r.events, r.members = emptied(r.events), emptied(r.members)
 }
 
 // unwritten deals with a commit that could not be written, though it is folded already.
-func (lp *loop) unwritten(err error) {
-	r := &lp.round
+func (c *core) unwritten(err error) {
+	r := &c.round
 	for _, p := range r.members {
 		p.Err = err
 	}
 	if !errors.Is(err, ErrTooLarge) {
 		r.failed = fmt.Errorf("after an append that failed: %w: %v", ErrNotCommitted, err)
 	}
-	if err := lp.reload(); err != nil {
+	if err := c.reload(); err != nil {
 		r.failed = notCommitted(err)
 	}
 }
@@ -202,12 +208,12 @@ func (r *round) failAll() {
 
 // sync makes durable what the round has written. If that fails, the State may hold what is lost with the next power cut, or what the
 // file system has dropped already.
-func (lp *loop) sync() error {
-	err := lp.store.sync()
+func (c *core) sync() error {
+	err := c.store.sync()
 	if err == nil {
 		return nil
 	}
-	r := &lp.round
+	r := &c.round
 	if !errors.Is(err, ErrClosed) {
 		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
@@ -217,7 +223,7 @@ func (lp *loop) sync() error {
 	for _, p := range r.written {
 		p.Err = err
 	}
-	_ = lp.reload() // what could not be read now is read by the next catchUp
+	_ = c.reload() // what could not be read now is read by the next catchUp
 	return err
 }
 

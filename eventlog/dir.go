@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,11 +20,12 @@ import (
 // and for syncing; wal is tidwall/wal's handle, for writing. Only wal writes frames, and it knows nothing of other processes, so it is used
 // only when tip is where it left S.
 type dirStore struct {
-	dir    string // absolute
+	dir    string   // absolute
+	root   *os.File // dir, open
 	opt    *Options
 	disk   disk
 	id     LogID
-	noWrit bool        // no permission, or so asked for
+	noWrit bool        // no permission to write, or so asked for
 	lock   *file.Lock  // nil = there is none to be opened, and noWrit
 	killed atomic.Bool // by Kill, from another goroutine
 
@@ -34,11 +36,12 @@ type dirStore struct {
 	tail    tail
 	writer  writer
 
-	marks durableMarks
-	known Commit // durable for sure
-	young bool   // as far as is known nothing was ever acknowledged here
-	turns int    // segments begun since older ones were sealed
-	frame []byte // to be used again
+	marks  durableMarks
+	known  Commit // durable for sure
+	young  bool   // as far as is known nothing was ever acknowledged here
+	turns  int    // segments begun since older ones were sealed
+	turned bool   // a segment was begun since D was last made to survive a power cut
+	frame  []byte // to be used again
 
 	watching sync.WaitGroup
 }
@@ -51,15 +54,18 @@ type tail struct {
 	reserved bool     // it has the blocks that it will need, or they cannot be reserved here
 }
 
-// disk is what a test may want to fail.
+// disk is what a test may want to see, or to fail.
 type disk struct {
 	network  func(path string) (string, error)
 	datasync func(*os.File) error
 	syncDir  func(path string) error
 	reserve  func(*os.File, int64) (bool, error)
+	rewrite  func(f *os.File, from, to int64) error
 }
 
-var realDisk = disk{network: file.Network, datasync: file.Datasync, syncDir: file.SyncDir, reserve: file.Reserve}
+var realDisk = disk{
+	network: file.Network, datasync: file.Datasync, syncDir: file.SyncDir, reserve: file.Reserve, rewrite: rewrite,
+}
 
 func (s *dirStore) identity() LogID { return s.id }
 func (s *dirStore) head() Head      { return s.tip.head }
@@ -103,7 +109,10 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 
 // openFiles opens the append lock and the D file. Who may not write them opens the log for reading.
 func (s *dirStore) openFiles() (err error) {
-	s.marks.id = s.id
+	s.marks.id, s.marks.datasync = s.id, s.disk.datasync
+	if s.root, err = os.Open(s.dir); err != nil {
+		return err
+	}
 	if !s.noWrit {
 		err = s.marks.open(s.dir, os.O_RDWR)
 		if !denied(err) {
@@ -196,11 +205,19 @@ func (s *dirStore) follow(fold func(*Entry) error) error {
 	if s.noWrit {
 		return s.followDurable(fold)
 	}
-	return s.read(fold, ^Commit(0))
+	return s.read(fold, everything)
 }
 
-// read passes to fold what stands after tip, through the given commit.
-func (s *dirStore) read(fold func(*Entry) error, through Commit) error {
+// bounds say where read ends.
+type bounds struct {
+	through Commit
+	size    int64 // of what is unread of a segment; more is errBehind
+}
+
+var everything = bounds{through: math.MaxUint64, size: math.MaxInt64}
+
+// read passes to fold what stands after tip.
+func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 	if s.tail.f == nil {
 		f, err := s.openSegment(s.tip.segment)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -212,15 +229,15 @@ func (s *dirStore) read(fold func(*Entry) error, through Commit) error {
 		s.tail = tail{f: f}
 	}
 	for {
-		more, err := s.readTail(fold, through)
+		more, err := s.readTail(fold, to)
 		if err != nil || !more {
 			return err
 		}
-		// The name of the next segment is the number of the commit that comes next: if it is there, this one is complete.
-		f, err := s.openSegment(s.tip.head.Commit + 1)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+		there, err := s.followed()
+		if err != nil || !there {
+			return err
 		}
+		f, err := s.openSegment(s.tip.head.Commit + 1)
 		if err != nil {
 			return err
 		}
@@ -230,8 +247,19 @@ func (s *dirStore) read(fold func(*Entry) error, through Commit) error {
 	}
 }
 
+// followed says if another segment comes after S, all of which was read. Its name is the number of the commit that comes next; so if it is there,
+// S is complete. It is looked for in log first: a segment that leaves log meanwhile is in sealed by then.
+func (s *dirStore) followed() (bool, error) {
+	name := segmentName(s.tip.head.Commit + 1)
+	there, err := exists(s.root, logDir+"/"+name)
+	if err != nil || there {
+		return there, err
+	}
+	return exists(s.root, sealedDir+"/"+name)
+}
+
 // readTail reads the open segment. It reports if it came to its very end.
-func (s *dirStore) readTail(fold func(*Entry) error, through Commit) (bool, error) {
+func (s *dirStore) readTail(fold func(*Entry) error, to bounds) (bool, error) {
 	info, err := s.tail.f.Stat()
 	if err != nil {
 		return false, fmt.Errorf("read segment: %w", err)
@@ -244,9 +272,12 @@ func (s *dirStore) readTail(fold func(*Entry) error, through Commit) (bool, erro
 		}
 		return size > 0, nil
 	}
+	if size-s.tip.offset > to.size {
+		return false, errBehind
+	}
 	s.scanner.reset(s.tail.f, size)
 	defer s.shrink()
-	for s.tip.head.Commit < through {
+	for s.tip.head.Commit < to.through {
 		e, why, err := s.scanner.next(&s.tip)
 		if e == nil {
 			s.why = why
@@ -266,27 +297,22 @@ func (s *dirStore) shrink() {
 	}
 }
 
-// openSegment opens a segment, for writing if it is in log and we may. It looks there first: a segment that leaves it meanwhile is in
-// sealed by then.
-func (s *dirStore) openSegment(first Commit) (f *os.File, err error) {
+// openSegment opens a segment, for writing if it is in log and we may. The error is fs.ErrNotExist if there is none. It looks in log first: a
+// segment that leaves it meanwhile is in sealed by then.
+func (s *dirStore) openSegment(first Commit) (*os.File, error) {
 	name := segmentName(first)
-	for range listTries {
+	f, err := os.OpenFile(s.path(name), s.flag(), 0)
+	if denied(err) && !s.noWrit {
+		s.noWrit = true
 		f, err = os.OpenFile(s.path(name), s.flag(), 0)
-		if denied(err) && !s.noWrit {
-			s.noWrit = true
-			f, err = os.OpenFile(s.path(name), s.flag(), 0)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			f, err = os.Open(filepath.Join(s.dir, sealedDir, name))
-		}
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("open segment: %w", err)
-		}
 	}
-	return nil, err
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(filepath.Join(s.dir, sealedDir, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	return f, nil
 }
 
 func (s *dirStore) flag() int {
@@ -311,7 +337,7 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 	if s.tip.head.Commit >= s.known {
 		return nil
 	}
-	if err := s.read(fold, s.known); err != nil || s.tip.head.Commit >= s.known {
+	if err := s.read(fold, bounds{through: s.known, size: math.MaxInt64}); err != nil || s.tip.head.Commit >= s.known {
 		return err
 	}
 	v, err := s.examine(s.known)
@@ -348,6 +374,9 @@ func (s *dirStore) close() error {
 func (s *dirStore) shut() {
 	s.leaveTail()
 	s.marks.close()
+	if s.root != nil {
+		s.root.Close() // only looked at
+	}
 	if s.lock != nil {
 		s.lock.Close() // not held
 	}

@@ -19,18 +19,25 @@ func (s *dirStore) doubtful() (bool, error) {
 	}
 	names, err := s.segments()
 	if err != nil {
-		return false, err
+		return damaged(err) != nil, forReading(err)
 	}
 	s.checked = len(names) > 0 && names[len(names)-1] <= s.tip.segment
 	return !s.checked, nil
 }
 
+// mostUnderA is how much is read while others wait.
+const mostUnderA = 64 << 10
+
 // refresh is called under A, so nothing is in motion: what is not sound now is torn or damaged.
-func (s *dirStore) refresh(fold func(*Entry) error) (*Repair, error) {
+func (s *dirStore) refresh(fold func(*Entry) error, near bool) (*Repair, error) {
 	if s.noWrit {
 		return nil, ErrReadOnly
 	}
-	if err := s.read(fold, ^Commit(0)); err != nil {
+	to := everything
+	if !near {
+		to.size = mostUnderA
+	}
+	if err := s.read(fold, to); err != nil {
 		return nil, err
 	}
 	if s.why.kind == stopClean && s.checked {

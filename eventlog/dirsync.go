@@ -34,7 +34,7 @@ func (s *dirStore) prove() error {
 	} else if err := s.proveOlder(d); err != nil {
 		return err
 	}
-	if err := rewrite(s.tail.f, from, s.tip.offset); err != nil {
+	if err := s.disk.rewrite(s.tail.f, from, s.tip.offset); err != nil {
 		return err
 	}
 	s.known = max(s.known, d.commit)
@@ -77,7 +77,7 @@ func (s *dirStore) proveSegment(first Commit, from int64) error {
 	if err != nil || info.Size() <= from {
 		return err
 	}
-	if err := rewrite(f, from, info.Size()); err != nil {
+	if err := s.disk.rewrite(f, from, info.Size()); err != nil {
 		return err
 	}
 	return s.disk.datasync(f)
@@ -153,9 +153,10 @@ const sealBatch = 8
 
 // tidy does what need not be done before an acknowledgement.
 func (s *dirStore) tidy(idle bool) error {
-	if s.turns == 0 && !idle {
+	if !s.turned && !idle {
 		return nil
 	}
+	s.turned = false
 	if err := s.marks.sync(); err != nil {
 		return err
 	}
@@ -205,7 +206,8 @@ func (s *dirStore) makeDir(path string) error {
 	return s.disk.syncDir(s.dir)
 }
 
-// segments lists the segments in log, in order.
+// segments lists the segments in log, in order. It stops at a name that looks like one and is none: tidwall/wal would take it for one, and act
+// on it.
 func (s *dirStore) segments() ([]Commit, error) {
 	entries, err := os.ReadDir(s.path(""))
 	if err != nil {
@@ -213,8 +215,11 @@ func (s *dirStore) segments() ([]Commit, error) {
 	}
 	var firsts []Commit
 	for _, entry := range entries { // sorted by name
-		if first, ok := parseSegmentName(entry.Name()); ok {
+		first, ok := parseSegmentName(entry.Name())
+		if ok {
 			firsts = append(firsts, first)
+		} else if segmentLike(entry.Name()) {
+			return nil, &CorruptError{Path: s.path(entry.Name()), Row: 3, Reason: "not the name of a segment"}
 		}
 	}
 	return firsts, nil

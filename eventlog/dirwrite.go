@@ -78,6 +78,9 @@ func (s *dirStore) prepare() error {
 		return nil
 	}
 	w.release()
+	if _, err := s.segments(); err != nil {
+		return err
+	}
 	log, err := wal.Open(s.path(""), &wal.Options{
 		NoSync:           true, // see sync
 		SegmentSize:      s.limit(),
@@ -110,7 +113,7 @@ func (s *dirStore) written(at, end tip) error {
 		s.tip = end
 		if s.tail.f != nil {
 			// The frame was written before tail was opened.
-			s.tail.proven = rewrite(s.tail.f, 0, end.offset) == nil
+			s.tail.proven = s.disk.rewrite(s.tail.f, 0, end.offset) == nil
 		}
 	}
 	s.tip = end
@@ -131,6 +134,7 @@ func (s *dirStore) turn() {
 	s.tail = tail{}
 	s.tip = s.tip.next()
 	s.turns++
+	s.turned = true
 	f, err := s.openSegment(s.tip.segment)
 	if err != nil {
 		return // without a descriptor nothing more is written or synced until one can be had

@@ -88,6 +88,8 @@ type durableMarks struct {
 	f     *os.File // nil = absent, or not to be opened
 	buf   [2 * slotSize]byte
 	dirty bool // written since it was last synced
+
+	datasync func(*os.File) error
 }
 
 // readDurable returns the commit that dir's D file says is durable, 0 if the file is absent or bad. The error is that of a file that is
@@ -152,7 +154,7 @@ func (d *durableMarks) sync() error {
 	if !d.dirty {
 		return nil
 	}
-	if err := file.Datasync(d.f); err != nil {
+	if err := d.datasync(d.f); err != nil {
 		return fmt.Errorf("sync D file: %w", err)
 	}
 	d.dirty = false

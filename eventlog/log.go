@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// State is what the owner of a log keeps up to date from its commits. Its methods are called from the Log's one goroutine, as
-// are Proposal.Decide and the functions passed to View and Peek: what they share needs no lock.
+// State is what the owner of a log keeps up to date from its commits. Its methods are called by one goroutine at a time, as are
+// Proposal.Decide and the functions passed to View and Peek: what they share needs no lock. None of them may call the Log, except for
+// TakeRepairs. Which goroutine it is varies: mostly one that waits in Append or View.
 type State interface {
 	// Fold takes the next commit. It is called once for each commit in order, except for those that came from this Log's own
 	// proposals, which fold what they decide themselves (see Proposal). An error means that the commit's bytes cannot be
@@ -57,7 +58,7 @@ type Options struct {
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
 	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 128 KiB
-	// OnWait is called from the Log's goroutine when the append lock was waited for longer than a second, with a description of
+	// OnWait is called, as State is, when the append lock was waited for longer than a second, with a description of
 	// its holder, "" if unknown. It must not block.
 	OnWait func(holder string)
 
@@ -66,7 +67,7 @@ type Options struct {
 
 // The bounds of Options.SegmentSize.
 const (
-	defaultSegmentSize = 128 << 10
+	defaultSegmentSize = 256 << 10
 	maxSegmentSize     = 1 << 30
 )
 
@@ -92,8 +93,7 @@ type Log struct {
 	opt     Options
 	inbox   inbox
 	quit    chan struct{} // closed when Close or Kill begins
-	done    chan struct{} // closed when the loop has ended
-	hints   chan struct{} // capacity 1: others may have appended
+	done    chan struct{} // closed when the Log's goroutine has ended
 	watched sync.Once
 	damage  atomic.Pointer[CorruptError]
 	closed  error // of the store; set before done is closed
@@ -102,7 +102,7 @@ type Log struct {
 	repairs []Repair
 	changed chan struct{} // closed and forgotten at a fold; nil = nobody asked
 
-	loop *loop
+	core *core
 }
 
 // Open opens or creates the log in dir/log and folds all its commits into state before it returns. It creates dir and its parents if need be,
@@ -125,15 +125,13 @@ func Open(ctx context.Context, dir string, state State, opt Options) (*Log, erro
 // start makes a Log of a store, which it owns from then on.
 func start(ctx context.Context, s store, state State, opt Options) (*Log, error) {
 	l := &Log{
-		id:    s.identity(),
-		opt:   opt,
-		inbox: inbox{wake: make(chan struct{}, 1)},
-		quit:  make(chan struct{}),
-		done:  make(chan struct{}),
-		hints: make(chan struct{}, 1),
+		id:   s.identity(),
+		opt:  opt,
+		quit: make(chan struct{}),
+		done: make(chan struct{}),
 	}
-	l.loop = newLoop(l, s, state)
-	go l.loop.run()
+	l.core = newCore(l, s, state)
+	go l.core.run()
 	if err := l.ask(ctx, &request{kind: askOpen}); err != nil {
 		l.Close() // the first error says more
 		return nil, fmt.Errorf("open log: %w", err)
@@ -179,8 +177,7 @@ func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	return nil
 }
 
-// View catches up with what other processes appended, runs fn on the Log's goroutine, so that it may read the State, and returns
-// when everything that fn can have seen is durable. fn must copy what it needs. If View returns an error, what fn saw must not be used.
+// View catches up with what other processes appended, runs fn, which may read the State, and returns when everything that fn can have seen is durable. fn must copy what it needs. If View returns an error, what fn saw must not be used.
 // On a damaged log fn sees the sound part.
 func (l *Log) View(ctx context.Context, fn func(Head)) error {
 	return l.ask(ctx, &request{kind: askView, view: fn})
@@ -205,7 +202,7 @@ func (l *Log) Changed() <-chan struct{} {
 
 // Watch starts to follow other processes' appends, until Close, so that Changed tells of them without a View.
 func (l *Log) Watch() {
-	l.watched.Do(func() { l.inbox.put(&request{kind: askWatch, done: make(chan struct{})}) })
+	l.watched.Do(func() { _ = l.ask(context.Background(), &request{kind: askWatch}) }) // a closed Log has nothing to follow
 }
 
 // TakeRepairs returns the repairs made by this Log that were not taken yet. The engine records them as events.
@@ -233,12 +230,17 @@ func (l *Log) Kill() { l.end(true) }
 
 func (l *Log) end(kill bool) {
 	if kill {
-		l.loop.store.kill() // before the loop can end in good order
+		l.core.store.kill() // before it can end in good order
 	}
+	l.shut()
+	<-l.done
+}
+
+// shut lets nobody in any more, and has the Log's goroutine answer those who are.
+func (l *Log) shut() {
 	if l.inbox.close() {
 		close(l.quit)
 	}
-	<-l.done
 }
 
 // notify wakes those who wait for a change.
@@ -255,139 +257,6 @@ func (l *Log) addRepair(r Repair) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.repairs = append(l.repairs, r)
-}
-
-// request is what a caller waits for.
-type request struct {
-	kind      askKind
-	proposals []*Proposal
-	view      func(Head)
-
-	decided bool          // all proposals have their Err
-	need    Commit        // must be durable before the answer
-	waited  time.Duration // for that
-
-	state   atomic.Uint32 // of the states below
-	leaving atomic.Bool   // the caller leaves as soon as it may
-	err     error         // set before done is closed
-	done    chan struct{}
-}
-
-type askKind uint8
-
-const (
-	askAppend askKind = iota
-	askView
-	askPeek
-	askOpen
-	askWatch
-)
-
-// The states of a request.
-const (
-	waiting   = 0 // the caller may leave
-	taken     = 1 // the caller must stay: what it passed is in use, or it is about to be answered
-	abandoned = 2 // the caller has left
-	weighing  = 3 // waits for need; the caller may leave
-)
-
-// errLeft is the answer for a caller that was about to leave.
-var errLeft = errors.New("caller left")
-
-// take takes a waiting request up. It reports false if the caller has left.
-func (r *request) take() bool { return r.state.CompareAndSwap(waiting, taken) }
-
-// weigh lets the caller of a taken request leave again. It reports false if the caller wanted to, and is answered.
-func (r *request) weigh() bool {
-	r.state.Store(weighing)
-	if r.leaving.Load() {
-		r.answerIf(weighing, errLeft)
-		return false
-	}
-	return true
-}
-
-// answerIf answers the request if it is in the given state, which is to say if its caller has not left.
-func (r *request) answerIf(state uint32, err error) {
-	if r.state.CompareAndSwap(state, taken) {
-		r.answer(err)
-	}
-}
-
-func (r *request) answer(err error) {
-	r.err = err
-	close(r.done)
-}
-
-// ask waits for the answer to a request.
-func (l *Log) ask(ctx context.Context, r *request) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r.done = make(chan struct{})
-	if !l.inbox.put(r) {
-		return ErrClosed
-	}
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-	}
-	r.leaving.Store(true)
-	if r.state.CompareAndSwap(waiting, abandoned) || r.state.CompareAndSwap(weighing, abandoned) {
-		return ctx.Err()
-	}
-	if <-r.done; r.err == errLeft {
-		return ctx.Err()
-	}
-	return r.err
-}
-
-// inbox is where requests wait for the loop.
-type inbox struct {
-	wake chan struct{} // capacity 1
-
-	mu       sync.Mutex
-	requests []*request
-	shut     bool
-}
-
-// put leaves a request, unless the inbox is closed.
-func (b *inbox) put(r *request) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.shut {
-		return false
-	}
-	b.requests = append(b.requests, r)
-	if len(b.requests) == 1 {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
-	}
-	return true
-}
-
-// take returns what waits, in order, and if the inbox is closed. The slice is used again: empty is that of the take before.
-func (b *inbox) take(empty []*request) (requests []*request, shut bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	requests, b.requests = b.requests, empty[:0]
-	return requests, b.shut
-}
-
-// close reports if it was open.
-func (b *inbox) close() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	first := !b.shut
-	b.shut = true
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-	return first
 }
 
 // damaged is the *CorruptError in err, nil if there is none.

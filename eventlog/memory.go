@@ -225,7 +225,9 @@ func (s *memStore) follow(fold func(*Entry) error) error {
 	}
 }
 
-func (s *memStore) refresh(fold func(*Entry) error) (*Repair, error) { return nil, s.follow(fold) }
+func (s *memStore) refresh(fold func(*Entry) error, _ bool) (*Repair, error) {
+	return nil, s.follow(fold)
+}
 
 func (s *memStore) tryLock() (bool, error) {
 	if err := s.ask(OpLock); err != nil {
@@ -314,7 +316,7 @@ func (s *memStore) durable(Commit) (Commit, error) {
 	return s.m.durable, s.alive()
 }
 
-func (s *memStore) watch(quit <-chan struct{}, hint func()) (unsure bool) {
+func (s *memStore) watch(quit <-chan struct{}, hint func(bool)) (unsure bool) {
 	s.watching.Add(1)
 	go func() {
 		defer s.watching.Done()
@@ -322,7 +324,7 @@ func (s *memStore) watch(quit <-chan struct{}, hint func()) (unsure bool) {
 			s.m.mu.Lock()
 			changed := s.m.changed
 			s.m.mu.Unlock()
-			hint()
+			hint(false)
 			select {
 			case <-changed:
 			case <-quit:
@@ -331,6 +333,12 @@ func (s *memStore) watch(quit <-chan struct{}, hint func()) (unsure bool) {
 		}
 	}()
 	return false
+}
+
+func (s *memStore) stirred() bool {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	return s.m.end().offset != s.tip.offset
 }
 
 func (s *memStore) close() error {

@@ -2,8 +2,8 @@ package eventlog
 
 import "errors"
 
-// store is what a Log runs on: a directory, or memory. All methods but await, holder and watch are called from the Log's one
-// goroutine. A is the append lock.
+// store is what a Log runs on: a directory, or memory. All methods but await and kill are called by one goroutine
+// at a time. A is the append lock.
 type store interface {
 	identity() LogID
 	// head is that of the last commit that was passed to fold or written.
@@ -30,8 +30,9 @@ type store interface {
 
 	// The following three are called while A is held.
 
-	// refresh is follow up to the very end. It cuts off a torn tail, which it describes, or returns a *CorruptError.
-	refresh(fold func(*Entry) error) (*Repair, error)
+	// refresh is follow up to the very end. It cuts off a torn tail, which it describes, or returns a *CorruptError. Unless the end is
+	// known to be near, it may return errBehind instead.
+	refresh(fold func(*Entry) error, near bool) (*Repair, error)
 	// prove makes sure that the next sync covers all commits, not only those written through this handle.
 	prove() error
 	// write appends one commit. It has written all of it, or returns an error that wraps ErrTooLarge or ErrNotCommitted, and then
@@ -49,9 +50,12 @@ type store interface {
 	// survive a power cut what is known to be durable.
 	tidy(idle bool) error
 
-	// watch calls hint after others have appended, perhaps more often, until quit is closed. It says if hints may be missing, so
-	// that the log must be looked at from time to time. It is called once, and wait waits for its goroutines.
-	watch(quit <-chan struct{}, hint func()) (unsure bool)
+	// watch calls hint after somebody has appended, perhaps more often, until quit is closed. sure says that it was not only this Log. It
+	// returns true if hints may be missing, so that the log must be looked at from time to time. It is called once, and close waits
+	// for its goroutines.
+	watch(quit <-chan struct{}, hint func(sure bool)) (unsure bool)
+	// stirred says if a hint that was not sure may be worth a follow. It is quick.
+	stirred() bool
 	close() error
 	// kill drops everything as the death of the process would.
 	kill()
@@ -59,3 +63,6 @@ type store interface {
 
 // errRewound is follow's answer when the log was cut by somebody else, so that what was folded may be wrong.
 var errRewound = errors.New("log was cut behind its reader")
+
+// errBehind is refresh's answer when there is much to be read before.
+var errBehind = errors.New("much was appended")

@@ -68,7 +68,7 @@ func DecodeEvent(k Kind, data []byte) (Event, error) {
 		}
 		return e, nil
 	}
-	r := reader{left: data}
+	r := reader{data: data}
 	e := r.event(k)
 	if e == nil {
 		return Unknown{Number: k, Data: bytes.Clone(data)}, nil

@@ -74,12 +74,8 @@ func (r *reader) fixed32() uint32 {
 		r.fail(errWireType)
 		return 0
 	}
-	v, n := protowire.ConsumeFixed32(r.left)
-	if n < 0 {
-		r.fail(protowire.ParseError(n))
-		return 0
-	}
-	r.left = r.left[n:]
+	v, n := protowire.ConsumeFixed32(r.left())
+	r.took(n)
 	return v
 }
 

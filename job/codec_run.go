@@ -47,7 +47,7 @@ func putLength(dst []byte, at int) []byte {
 // result reads a Result on top of what to holds: a message may come in parts.
 func (r *reader) result(to *Result) {
 	elapsed := to.End - to.Start
-	in := reader{left: r.raw(), shared: r.shared}
+	in := reader{data: r.raw(), shared: r.shared}
 	for in.next() {
 		switch in.num {
 		case 1:

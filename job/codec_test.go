@@ -255,8 +255,10 @@ func TestDecodeEvent_MessageInPartsIsMerged(t *testing.T) {
 	want := &JobCompleted{Job: 1, Run: 2, Result: sampleResult("")}
 	first, second := want.Result, want.Result
 	first = Result{Start: first.Start, End: first.Start}
-	second = Result{End: second.End - second.Start, Exit: second.Exit, Signal: second.Signal, CPU: second.CPU, MaxRSS: second.MaxRSS,
-		OutputSize: second.OutputSize, LeftBehind: true, Timeout: second.Timeout}
+	second = Result{
+		End: second.End - second.Start, Exit: second.Exit, Signal: second.Signal, CPU: second.CPU, MaxRSS: second.MaxRSS,
+		OutputSize: second.OutputSize, LeftBehind: true, Timeout: second.Timeout,
+	}
 	data := AppendEvent(nil, &JobCompleted{Job: 1, Run: 2, Result: first})
 	data = append(data, AppendEvent(nil, &JobCompleted{Result: second})...)
 	got, err := DecodeEvent(KindJobCompleted, data)

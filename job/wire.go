@@ -98,8 +98,9 @@ func appendMap(dst []byte, num protowire.Number, m map[string]string) []byte { /
 //
 // After the first error next returns false and err says what was wrong with field num.
 type reader struct {
-	left   []byte // not yet read
-	shared bool   // left is the memory of a string, which nobody will write to: texts may share it
+	data   []byte // never changed: moving on in it stores no pointer, and so needs no write barrier
+	at     int    // what was read of it
+	shared bool   // data is the memory of a string, which nobody will write to: texts may share it
 	num    protowire.Number
 	typ    protowire.Type
 	err    error
@@ -107,7 +108,7 @@ type reader struct {
 
 // readerOf reads from a string's own memory.
 func readerOf(data string) reader {
-	return reader{left: unsafe.Slice(unsafe.StringData(data), len(data)), shared: true}
+	return reader{data: unsafe.Slice(unsafe.StringData(data), len(data)), shared: true}
 }
 
 var (
@@ -120,7 +121,7 @@ func (r *reader) fail(err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.left = nil
+	r.at = len(r.data)
 }
 
 // failure is nil, or the reader's error as the caller of DecodeEvent gets it.
@@ -133,30 +134,34 @@ func (r *reader) failure(k Kind) error {
 
 // next goes to the next field. Its value must then be read or skipped.
 func (r *reader) next() bool {
-	if len(r.left) == 0 {
+	if r.at >= len(r.data) {
 		return false
 	}
-	if tag := r.left[0]; tag >= 1<<3 && tag < 0x80 { // a field number below 16
-		r.num, r.typ, r.left = protowire.Number(tag>>3), protowire.Type(tag&7), r.left[1:]
+	if tag := r.data[r.at]; tag >= 1<<3 && tag < 0x80 { // a field number below 16
+		r.num, r.typ = protowire.Number(tag>>3), protowire.Type(tag&7)
+		r.at++
 		return true
 	}
-	num, typ, n := protowire.ConsumeTag(r.left)
+	num, typ, n := protowire.ConsumeTag(r.left())
+	r.num, r.typ = num, typ
+	return r.took(n)
+}
+
+func (r *reader) left() []byte { return r.data[r.at:] }
+
+// took passes over n bytes, or fails with the error that n stands for.
+func (r *reader) took(n int) bool {
 	if n < 0 {
 		r.fail(protowire.ParseError(n))
 		return false
 	}
-	r.num, r.typ, r.left = num, typ, r.left[n:]
+	r.at += n
 	return true
 }
 
 // skip passes over a field that this program does not know.
 func (r *reader) skip() {
-	n := protowire.ConsumeFieldValue(r.num, r.typ, r.left)
-	if n < 0 {
-		r.fail(protowire.ParseError(n))
-		return
-	}
-	r.left = r.left[n:]
+	r.took(protowire.ConsumeFieldValue(r.num, r.typ, r.left()))
 }
 
 func (r *reader) uint() uint64 {
@@ -164,17 +169,12 @@ func (r *reader) uint() uint64 {
 		r.fail(errWireType)
 		return 0
 	}
-	if len(r.left) > 0 && r.left[0] < 0x80 {
-		v := r.left[0]
-		r.left = r.left[1:]
-		return uint64(v)
+	if r.at < len(r.data) && r.data[r.at] < 0x80 {
+		r.at++
+		return uint64(r.data[r.at-1])
 	}
-	v, n := protowire.ConsumeVarint(r.left)
-	if n < 0 {
-		r.fail(protowire.ParseError(n))
-		return 0
-	}
-	r.left = r.left[n:]
+	v, n := protowire.ConsumeVarint(r.left())
+	r.took(n)
 	return v
 }
 
@@ -212,12 +212,8 @@ func (r *reader) fixed64() uint64 {
 		r.fail(errWireType)
 		return 0
 	}
-	v, n := protowire.ConsumeFixed64(r.left)
-	if n < 0 {
-		r.fail(protowire.ParseError(n))
-		return 0
-	}
-	r.left = r.left[n:]
+	v, n := protowire.ConsumeFixed64(r.left())
+	r.took(n)
 	return v
 }
 
@@ -229,12 +225,8 @@ func (r *reader) raw() []byte {
 		r.fail(errWireType)
 		return nil
 	}
-	v, n := protowire.ConsumeBytes(r.left)
-	if n < 0 {
-		r.fail(protowire.ParseError(n))
-		return nil
-	}
-	r.left = r.left[n:]
+	v, n := protowire.ConsumeBytes(r.left())
+	r.took(n)
 	return v
 }
 
@@ -254,7 +246,7 @@ func (r *reader) text() string {
 // entry reads an entry of a map into m, which it makes if it is nil.
 func (r *reader) entry(m map[string]string) map[string]string {
 	var key, value string
-	in := reader{left: r.raw(), shared: r.shared}
+	in := reader{data: r.raw(), shared: r.shared}
 	for in.next() {
 		switch in.num {
 		case 1:

@@ -47,12 +47,7 @@ func (p *Projection) Fold(at job.At, e job.Event) Change {
 // the event has changed nothing. It keeps no reference to data.
 func (p *Projection) FoldEncoded(at job.At, kind job.Kind, data []byte) (Change, error) {
 	if kind == job.KindJobEnqueued {
-		snippet := p.specs.add(data)
-		// This is the moment to complain about bytes that nobody will be able to decode.
-		if _, err := job.DecodeEnqueued(p.specs.text(snippet)); err != nil {
-			return Change{}, err
-		}
-		return p.enqueued(at, snippet)
+		return p.enqueued(at, p.specs.add(data))
 	}
 	e, err := job.DecodeEvent(kind, data)
 	if err != nil {
@@ -61,7 +56,8 @@ func (p *Projection) FoldEncoded(at job.At, kind job.Kind, data []byte) (Change,
 	return p.fold(at, e)
 }
 
-// enqueued folds a JobEnqueued event that is in the arena.
+// enqueued folds a JobEnqueued event that is in the arena. PeekEnqueued accepts only what can be decoded
+// later, when somebody asks for the job.
 func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	e, err := job.PeekEnqueued(p.specs.text(spec))
 	switch {

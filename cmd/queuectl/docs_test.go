@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/queuectl/queuectl/job"
 )
 
-var update = flag.Bool("update", false, "rewrite docs/reference/cli.md from the grammar, and the transcript in README.md")
+var update = flag.Bool("update", false, "rewrite docs/reference/cli.md from the grammar")
 
 const docs = "../../docs"
 
@@ -147,4 +150,120 @@ func markdown(detail string) string {
 		b.WriteString("```\n")
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// page returns a page of the reference.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(docs, "reference", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unixLines(text)
+}
+
+func TestReference_NamesEverySettingAndItsDefault(t *testing.T) {
+	t.Parallel()
+	text, defaults := page(t, "config.md"), job.DefaultConfig()
+	for _, key := range job.Keys() {
+		value, err := defaults.Text(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := fmt.Sprintf("| `%s` | `%s` |", key, value); !strings.Contains(text, row) {
+			t.Errorf("docs/reference/config.md has no row that begins with %s", row)
+		}
+	}
+}
+
+func TestReference_NamesEveryEvent(t *testing.T) {
+	t.Parallel()
+	text := page(t, "events.md")
+	found := 0
+	for k := range job.Kind(256) {
+		if strings.HasPrefix(k.String(), "Kind(") {
+			continue
+		}
+		found++
+		if row := fmt.Sprintf("| `%s` | %d |", k, k); !strings.Contains(text, row) {
+			t.Errorf("docs/reference/events.md has no row that begins with %s", row)
+		}
+	}
+	if rows := strings.Count(text, "\n| `"); rows != found {
+		t.Errorf("docs/reference/events.md has %d events, and there are %d", rows, found)
+	}
+}
+
+func TestReference_NamesEveryFieldOfASpec(t *testing.T) {
+	t.Parallel()
+	text := page(t, "job-spec.md")
+	fields := map[string]bool{"argv": true, "created_at": true, "extra": true}
+	rename := map[string]string{"tag": "tags"}
+	parser, err := newParser(&grammar{}, newSession(os.Stdin, os.Stdout, os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range parser.Model.Leaves(true) {
+		for _, f := range c.Flags {
+			if c.Name == "enqueue" && f.Group != nil && f.Group.Title == "The job:" {
+				name := strings.ReplaceAll(f.Name, "-", "_")
+				if rename[name] != "" {
+					name = rename[name]
+				}
+				fields[name] = true
+			}
+		}
+	}
+	if len(fields) < 10 {
+		t.Fatalf("only the fields %v were found: this test does not see the flags", fields)
+	}
+	for name := range fields {
+		if !strings.Contains(text, "| `"+name+"` |") {
+			t.Errorf("docs/reference/job-spec.md has no row for %s", name)
+		}
+	}
+}
+
+func TestReference_NamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	text := page(t, "environment.md")
+	parser, err := newParser(&grammar{}, newSession(os.Stdin, os.Stdout, os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range parser.Model.Flags {
+		for _, name := range f.Envs {
+			if row := fmt.Sprintf("| `%s` | `--%s` |", name, f.Name); !strings.Contains(text, row) {
+				t.Errorf("docs/reference/environment.md has no row that begins with %s", row)
+			}
+		}
+	}
+}
+
+// TestReference_NamesEveryErrorCode looks for the codes in the source, where they are constants.
+func TestReference_NamesEveryErrorCode(t *testing.T) {
+	t.Parallel()
+	text := page(t, "exit-codes.md")
+	codes := map[string]bool{}
+	for _, c := range causes {
+		codes[c.code] = true
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		code, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`code(?::|\s*=) "([a-z_]+)"`).FindAllSubmatch(code, -1) {
+			codes[string(m[1])] = true
+		}
+	}
+	for code := range codes {
+		if !strings.Contains(text, "`"+code+"`") {
+			t.Errorf("docs/reference/exit-codes.md does not explain %s", code)
+		}
+	}
 }

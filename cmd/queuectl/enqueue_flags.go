@@ -52,6 +52,9 @@ func (f *specFlags) object(argv []string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if argv != nil && f.Command != "" {
+		return nil, usage("give a line for the shell with -c, or a command line behind --, not both", "")
+	}
 	if argv != nil {
 		for _, word := range argv {
 			if !utf8.ValidString(word) {

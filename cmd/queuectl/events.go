@@ -44,11 +44,11 @@ func viewEvent(e story) any {
 	return v
 }
 
-// storyTable shows events to people, with the column of jobs or without. Times are those of the clock on
-// the wall, because a history is compared with other histories.
-func storyTable(withJob bool) func(*session, []story) table {
+// storyTable shows events to people: with the jobs that they are about or, of one job, with the runs.
+// Times are those of the clock on the wall, because a history is compared with other histories.
+func storyTable(ofOneJob bool) func(*session, []story) table {
 	return func(_ *session, events []story) table {
-		t := table{header: []string{"POSITION", "WHEN", "JOB", "EVENT", "BY", "DETAILS"}}
+		t := table{header: []string{"POSITION", "WHEN", "JOB", "RUN", "EVENT", "BY", "DETAILS"}}
 		for _, e := range events {
 			what, details := eventWords(e.Event)
 			by := ""
@@ -60,15 +60,40 @@ func storyTable(withJob bool) func(*session, []story) table {
 			}
 			t.add(
 				text(fmt.Sprint(e.At.Position)), text(e.At.When().Local().Format("2006-01-02 15:04:05.000")),
-				text(e.id), text(what), text(by), text(details),
+				text(e.id), text(unless(runOf(e) == 0, fmt.Sprint(runOf(e)))), text(what), text(by), text(details),
 			)
 		}
-		if !withJob {
-			const jobColumn = 2
+		const jobColumn, runColumn = 2, 3
+		if ofOneJob {
 			t.drop(jobColumn)
+		} else {
+			t.drop(runColumn)
 		}
 		return t
 	}
+}
+
+// runOf returns the number of the run that the event is about, 0 if it is about none.
+func runOf(e story) job.Position {
+	switch event := e.Event.(type) {
+	case job.JobClaimed:
+		return e.At.Position
+	case *job.JobCompleted:
+		return event.Run
+	case *job.JobFailed:
+		return event.Run
+	case *job.JobDied:
+		return event.Run
+	case job.RunLost:
+		return event.Run
+	case job.RunReturned:
+		return event.Run
+	case *job.JobCancelled:
+		return event.Run
+	case job.KillRequested:
+		return event.Run
+	}
+	return 0
 }
 
 // drop takes a column out.

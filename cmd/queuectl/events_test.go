@@ -25,10 +25,24 @@ func TestEvents_EveryKindHasWordsAndData(t *testing.T) {
 		}
 	}
 	for _, e := range []job.Event{
-		job.LogCreated{}, job.LogRepaired{}, job.ClockStepped{}, job.ConfigSet{}, job.ConfigUnset{}, &job.JobEnqueued{},
-		job.JobClaimed{}, &job.JobCompleted{}, &job.JobFailed{}, &job.JobDied{}, job.RunLost{}, job.RunReturned{},
-		job.JobRetried{}, &job.JobCancelled{}, job.KillRequested{}, &job.WorkerStarted{}, job.WorkerStopped{},
-		job.StopRequested{}, job.WorkerLost{}, job.Unknown{},
+		job.LogCreated{},
+		job.LogRepaired{},
+		job.ClockStepped{},
+		job.ConfigSet{},
+		job.ConfigUnset{},
+		&job.JobEnqueued{},
+		job.JobClaimed{},
+		&job.JobCompleted{}, &job.JobFailed{}, &job.JobDied{},
+		job.RunLost{},
+		job.RunReturned{},
+		job.JobRetried{},
+		&job.JobCancelled{},
+		job.KillRequested{},
+		&job.WorkerStarted{},
+		job.WorkerStopped{},
+		job.StopRequested{},
+		job.WorkerLost{},
+		job.Unknown{},
 	} {
 		if what, _ := eventWords(e); what == "" {
 			t.Errorf("%T has no words", e)

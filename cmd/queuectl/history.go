@@ -34,6 +34,6 @@ func (c *historyCmd) Run(ctx context.Context, s *session) error {
 		for i, r := range records {
 			events[i] = story{r, c.ID}
 		}
-		return firstOf(storyListing(false).print(s, events), err)
+		return firstOf(storyListing(true).print(s, events), err)
 	})
 }

@@ -33,7 +33,7 @@ func (c *logListCmd) Run(ctx context.Context, s *session) error {
 	}
 	return s.existing(ctx, func(q *queue.Queue) error {
 		if s.noQueue {
-			return storyListing(true).print(s, nil)
+			return storyListing(false).print(s, nil)
 		}
 		limit := c.Limit
 		if limit == 0 && !c.All && s.asTable() {
@@ -49,7 +49,7 @@ var errEnough = errors.New("enough events")
 // list prints at most limit events, 0 = all. Lines are printed as the log is read; for a table or a
 // document, the events are gathered first.
 func (c *logListCmd) list(ctx context.Context, s *session, q *queue.Queue, limit int) error {
-	printed := storyListing(true)
+	printed := storyListing(false)
 	streams := !s.asTable() && s.format != formatJSON && (limit == 0 || c.After > 0)
 	ids := map[job.Position]string{}
 	var gathered []story
@@ -96,11 +96,11 @@ func idOf(ids map[job.Position]string, r queue.Record) string {
 	return ids[job.Of(r.Event)]
 }
 
-// storyListing shows events, with the jobs that they are about or without.
-func storyListing(withJob bool) listing[story] {
+// storyListing shows events, all of one job or of many.
+func storyListing(ofOneJob bool) listing[story] {
 	return listing[story]{
 		view:  viewEvent,
 		id:    func(e story) string { return fmt.Sprint(e.At.Position) },
-		table: storyTable(withJob),
+		table: storyTable(ofOneJob),
 	}
 }

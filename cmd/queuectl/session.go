@@ -160,10 +160,15 @@ func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) (er
 		return err
 	}
 	defer func() { err = firstOf(err, q.Close()) }()
-	if err := fn(q); err != nil {
+	err = fn(q)
+	damage := q.Damage()
+	if damage == nil {
 		return err
 	}
-	return q.Damage()
+	if _, said := errors.AsType[*eventlog.CorruptError](err); err != nil && !said {
+		s.warn(err.Error()) // it may not be true of the whole log
+	}
+	return damage
 }
 
 // firstOf returns the error that came first: what came after it is most often its consequence.
@@ -179,8 +184,8 @@ func (s *session) finish(ctx context.Context, err error) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = exitCode(exitInterrupted)
 	}
-	if flushErr := s.out.Flush(); flushErr != nil && err == nil {
-		err = flushErr
+	if flushErr := s.out.Flush(); !errors.Is(flushErr, errPipeClosed) { // who stops reading has seen enough
+		err = firstOf(err, flushErr)
 	}
 	var code exitCode
 	switch {

@@ -44,16 +44,13 @@ func showJob(s *session, j job.Job, leftBehind []int) error {
 	if !s.asTable() {
 		return s.document(j)
 	}
-	s.fields(aboutSpec(s, j)...)
-	s.fields(aboutRuns(s, j)...)
+	about := slices.Concat(aboutSpec(s, j), aboutRuns(s, j))
 	if len(leftBehind) > 0 && j.State != job.Processing {
-		s.fields([2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(leftBehind), "[]")})
+		about = append(about, [2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(leftBehind), "[]")})
 	}
+	s.fields(about...)
 	return nil
 }
-
-// labels are as wide in both parts, so that they look like one.
-const widestLabel = "environment"
 
 func aboutSpec(s *session, j job.Job) [][2]string {
 	spec := j.Spec
@@ -79,7 +76,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"stdin", plain(spec.Stdin)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
-		pairs = append(pairs, [2]string{widestLabel, plain(name + "=" + spec.Env[name])})
+		pairs = append(pairs, [2]string{"environment", plain(name + "=" + spec.Env[name])})
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Tags)) {
 		pairs = append(pairs, [2]string{"tag", plain(name + "=" + spec.Tags[name])})
@@ -98,7 +95,7 @@ func aboutRuns(s *session, j job.Job) [][2]string {
 		{"crashes", unless(j.Crashes == 0, fmt.Sprint(j.Crashes))},
 		{"last run", lastRun(s, j)},
 		{"finished", s.when(j.FinishedAt)},
-		{"last error", strings.Join(lines(j.LastError), "\n"+strings.Repeat(" ", len(widestLabel)+3))},
+		{"last error", strings.Join(lines(j.LastError), "\n")},
 	}
 }
 

@@ -86,6 +86,7 @@ func (s *session) fields(pairs ...[2]string) {
 		if p[1] == "" {
 			continue
 		}
-		s.printf("%s%s  %s", s.paint(grey, p[0]+":"), strings.Repeat(" ", width-len(p[0])), p[1])
+		below := "\n" + strings.Repeat(" ", width+3)
+		s.printf("%s%s  %s", s.paint(grey, p[0]+":"), strings.Repeat(" ", width-len(p[0])), strings.ReplaceAll(p[1], "\n", below))
 	}
 }

@@ -39,11 +39,9 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 		return usage("--count must be at least 1", "")
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
-		if err := c.announce(s); err != nil {
-			return err
-		}
 		ctx, stopNow, release := stopSignals(ctx, s)
 		defer release()
+		c.announce(s)
 		return cannotRecord(q.Run(ctx, queue.WorkerOptions{
 			Slots:       c.Count,
 			Queues:      c.Queues,
@@ -55,16 +53,16 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
-// announce says what is about to happen, in the words of the original program.
-func (c *workerStartCmd) announce(s *session) error {
-	if s.quiet || s.format.machine() {
-		return nil
+// announce says what is about to happen, in the words of the original program. A worker works even if
+// nobody listens.
+func (c *workerStartCmd) announce(s *session) {
+	if !s.quiet && !s.format.machine() {
+		s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
 	}
-	s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
-	return s.out.Flush()
+	_ = s.out.Flush()
 }
 
-// started tells a program that called us which worker it got. A worker works on if nobody listens.
+// started tells a program that called us which worker it got.
 func started(s *session, w job.Worker) {
 	switch {
 	case s.quiet:

@@ -1,3 +1,5 @@
+//go:build unix
+
 package shell
 
 import (
@@ -32,7 +34,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	env := []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
 	out := b.TempDir() + "/1/out.log"
-	lock := lockedFile(b)
+	lock := lease(b).File()
 	b.Run("argv/raw", raw("true"))
 	b.Run("argv/queuectl", run(Command{Argv: []string{"true"}, Env: env, Output: out, OutputMax: 64 << 20, Lease: lock}))
 	b.Run("shell/raw", raw("/bin/sh", "-c", "true"))

@@ -1,0 +1,142 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+)
+
+// catchUp folds what others appended.
+func (c *core) catchUp() error {
+	if c.stuck != nil {
+		return c.stuck
+	}
+	before := c.store.head()
+	err := c.store.follow(c.fold)
+	if errors.Is(err, errRewound) {
+		err = c.reload()
+	}
+	return c.found(before, err)
+}
+
+// refresh is catchUp to the very end, under A. If that is far it returns errBehind, the first time.
+func (c *core) refresh() error {
+	if c.stuck != nil {
+		return c.stuck
+	}
+	before := c.store.head()
+	repair, err := c.store.refresh(c.fold, c.near)
+	if errors.Is(err, errRewound) {
+		if err = c.reload(); err == nil {
+			repair, err = c.store.refresh(c.fold, c.near)
+		}
+	}
+	if repair != nil {
+		c.log.addRepair(*repair)
+	}
+	if err == nil {
+		c.log.damage.Store(nil)
+	}
+	return c.found(before, err)
+}
+
+// found tells of what catching up found.
+func (c *core) found(before Head, err error) error {
+	if c.store.head() != before {
+		c.log.notify()
+	}
+	if damage := damaged(err); damage != nil {
+		c.log.damage.Store(damage)
+	}
+	return err
+}
+
+// reload reads the log again, because the State may hold what is not in it. An undo list would be faster, but it is rare: a failed
+// write is a broken disk, or a full one, and that is refused before anything is decided (see store.full).
+func (c *core) reload() error {
+	c.state.Reset()
+	c.store.rewind()
+	c.stuck = nil
+	return c.store.follow(c.fold)
+}
+
+func (c *core) fold(e *Entry) error {
+	select {
+	case <-c.log.quit:
+		return ErrClosed // in the middle of a long replay
+	default:
+	}
+	if err := c.state.Fold(e); err != nil {
+		// It may have been folded by half: nothing can follow.
+		c.stuck = &CorruptError{
+			Path: e.Segment, Offset: e.Offset, Commit: e.Commit, Position: e.First,
+			Reason: fmt.Sprintf("its events cannot be understood: %v", err),
+		}
+		return c.stuck
+	}
+	return nil
+}
+
+// look is catchUp without anybody asking. What goes wrong shows when somebody does.
+func (c *core) look() {
+	before := c.store.head()
+	_ = c.catchUp()
+	switch {
+	case !c.unsure:
+	case c.store.head() != before || c.looking.length == 0:
+		c.looking.start(lookFirst)
+	default:
+		c.looking.start(min(2*c.looking.length, lookMost))
+	}
+}
+
+// wantsLock says if there is something to do under A.
+func (c *core) wantsLock() bool {
+	return len(c.proposals) > 0 || len(c.openings) > 0 || c.overdue
+}
+
+// acquire takes A if it is free. If not, a goroutine begins to wait for it.
+func (c *core) acquire() bool {
+	if c.awaiting {
+		return false
+	}
+	locked, err := c.store.tryLock()
+	if err != nil {
+		c.refuse(fmt.Errorf("lock log: %w", err))
+		return false
+	}
+	if !locked {
+		c.awaiting = true
+		c.notice.start(noticeAfter)
+		go c.await()
+	}
+	return locked
+}
+
+// await waits for A on a goroutine of its own, because a flock cannot be left. Close does not wait for it: it ends when A is free.
+func (c *core) await() {
+	var g grant
+	g.hold, g.drop, g.err = c.store.await(c.log.quit)
+	select {
+	case c.granted <- g:
+	case <-c.log.quit:
+		if g.err == nil {
+			g.drop()
+		}
+	}
+}
+
+// accept takes over the lock that was waited for.
+func (c *core) accept(g grant) {
+	c.awaiting = false
+	c.notice.stop()
+	if g.err != nil {
+		c.refuse(fmt.Errorf("lock log: %w", g.err))
+		return
+	}
+	g.hold()
+	if c.wantsLock() {
+		c.runRound()
+	} else {
+		c.store.unlock()
+	}
+}

@@ -1,0 +1,235 @@
+package eventlog
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// tailOf returns the path and the contents of the last segment.
+func tailOf(t testing.TB, dir string) (path string, data []byte) {
+	t.Helper()
+	names := segmentsIn(t, filepath.Join(dir, logDir))
+	path = filepath.Join(dir, logDir, names[len(names)-1])
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, data
+}
+
+// halfOf appends a commit with the given data, takes it back as if it had never been, and returns its bytes.
+func takenBack(t testing.TB, dir, data string) []byte {
+	t.Helper()
+	path, before := tailOf(t, dir)
+	marks, err := os.ReadFile(filepath.Join(dir, logDir, durableFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openDirLog(t, dir, Options{})
+	h.append(t, data)
+	h.Close()
+	_, after := tailOf(t, dir)
+	put(t, path, before)
+	put(t, filepath.Join(dir, logDir, durableFile), marks)
+	return after[len(before):]
+}
+
+// appendBytes adds bytes to a file.
+func appendBytes(t testing.TB, path string, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantRepair(t *testing.T, h *handle, dir string, torn []byte) {
+	t.Helper()
+	repairs := h.TakeRepairs()
+	if len(repairs) != 1 || repairs[0].Size != int64(len(torn)) {
+		t.Fatalf("repairs are %+v, want one of %d bytes", repairs, len(torn))
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, quarantineDir, repairs[0].Quarantine))
+	if err != nil || !bytes.Equal(kept, torn) {
+		t.Errorf("quarantine has %d bytes, %v; want what was cut", len(kept), err)
+	}
+	if more := h.TakeRepairs(); len(more) != 0 {
+		t.Errorf("taken twice: %+v", more)
+	}
+}
+
+func TestOpen_TornTailIsCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).append(t, "a")
+	frame := takenBack(t, dir, "torn")
+	path, _ := tailOf(t, dir)
+	for cut := 1; cut < len(frame); cut += 7 {
+		appendBytes(t, path, frame[:cut])
+		h := openDirLog(t, dir, Options{})
+		wantRepair(t, h, dir, frame[:cut])
+		h.wantLines(t, "1:created", "2:a")
+		h.Close()
+	}
+	h := openDirLog(t, dir, Options{})
+	h.append(t, "b")
+	h.wantLines(t, "1:created", "2:a", "3:b")
+	if report := wantSound(t, dir); report.Repairs == 0 || report.Torn != nil {
+		t.Errorf("report is %+v", report)
+	}
+}
+
+func TestAppend_CutsTheTornTailThatAnotherProcessLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).append(t, "a")
+	frame := takenBack(t, dir, "torn")
+	path, _ := tailOf(t, dir)
+	h, idle := openDirLog(t, dir, Options{}), openDirLog(t, dir, Options{})
+	h.append(t, "b")
+	idle.view(t)
+	// The frame was made for another place, but what there is of it tells nothing of that.
+	torn := frame[:5]
+	appendBytes(t, path, torn)
+	h.wantLines(t, "1:created", "2:a", "3:b") // not yet: it may be on its way
+	if len(h.TakeRepairs()) != 0 {
+		t.Error("a view repaired something")
+	}
+	h.append(t, "c")
+	wantRepair(t, h, dir, torn)
+	idle.append(t, "d")
+	idle.wantLines(t, "1:created", "2:a", "3:b", "4:c", "5:d")
+	wantSound(t, dir)
+}
+
+func TestOpen_ReadOnlyLeavesATornTail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).append(t, "a")
+	frame := takenBack(t, dir, "torn")
+	path, _ := tailOf(t, dir)
+	appendBytes(t, path, frame[:20])
+	before := contents(t, dir)
+	h := openDirLog(t, dir, Options{ReadOnly: true})
+	h.wantLines(t, "1:created", "2:a")
+	if h.Damage() != nil {
+		t.Errorf("damage: %v", h.Damage())
+	}
+	if after := contents(t, dir); !slices.Equal(before, after) {
+		t.Error("a read-only log was changed")
+	}
+}
+
+func TestOpen_DamagedLogIsReadAsFarAsItIsSound(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		damage func(path string, data []byte) error
+		commit Commit
+	}{
+		{"flip in the last commit", func(path string, data []byte) error {
+			data[len(data)-10] ^= 1
+			return os.WriteFile(path, data, 0o600)
+		}, 3},
+		{"last byte missing", func(path string, data []byte) error {
+			return os.Truncate(path, int64(len(data)-1))
+		}, 3},
+		{"last commit missing but for a piece", func(path string, data []byte) error {
+			return os.Truncate(path, int64(len(data)-len(data)/3))
+		}, 0},
+		{"segment missing", func(path string, _ []byte) error { return os.Remove(path) }, 1},
+		{"a segment too many", func(path string, data []byte) error {
+			return os.WriteFile(filepath.Join(filepath.Dir(path), segmentName(9)), data, 0o600)
+		}, 4},
+		{"a name that is none", func(path string, data []byte) error {
+			return os.WriteFile(path+".START", data, 0o600)
+		}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			for _, readOnly := range []bool{false, true} {
+				dir := t.TempDir()
+				h := openDirLog(t, dir, Options{})
+				h.append(t, "a")
+				h.append(t, "b")
+				h.Close()
+				path, data := tailOf(t, dir)
+				if err := row.damage(path, data); err != nil {
+					t.Fatal(err)
+				}
+				before := contents(t, dir)
+				h = openDirLog(t, dir, Options{ReadOnly: readOnly})
+				if readOnly && (row.name == "a segment too many" || row.name == "a name that is none") {
+					continue // all that is durable can be read
+				}
+				damage := h.Damage()
+				if damage == nil || row.commit != 0 && damage.Commit != row.commit {
+					t.Fatalf("read-only %v: damage is %+v, want commit %d", readOnly, damage, row.commit)
+				}
+				all := []string{"1:created", "2:a", "3:b"}
+				if lines, head := h.view(t); !slices.Equal(lines, all[:head.Commit]) {
+					t.Errorf("view is %q at %+v", lines, head)
+				}
+				for range 2 { // each time
+					err := h.Append(t.Context(), h.proposes("c"))
+					if readOnly && !errors.Is(err, ErrReadOnly) || !readOnly && damaged(err) == nil {
+						t.Errorf("append: %v", err)
+					}
+				}
+				if after := contents(t, dir); !slices.Equal(before, after) {
+					t.Error("a damaged log was changed")
+				}
+			}
+		})
+	}
+}
+
+func TestAppend_GoesOnWhenTheDamageIsGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{})
+	h.append(t, "a")
+	path, data := tailOf(t, dir)
+	appendBytes(t, path, bytes.Repeat([]byte("damage "), 100))
+	if err := h.Append(t.Context(), h.proposes("b")); damaged(err) == nil {
+		t.Fatalf("append: %v, want a CorruptError", err)
+	}
+	if h.Damage() == nil {
+		t.Error("no damage")
+	}
+	if err := os.Truncate(path, int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	h.append(t, "c")
+	if h.Damage() != nil {
+		t.Errorf("damage: %v", h.Damage())
+	}
+	h.wantLines(t, "1:created", "2:a", "3:c")
+}
+
+func TestView_ReadsAgainWhenTheLogWasCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{})
+	h.append(t, "a")
+	path, data := tailOf(t, dir)
+	h.append(t, "b")
+	if err := os.Truncate(path, int64(len(data))); err != nil { // a repair that accepts the loss
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, logDir, durableFile)); err != nil {
+		t.Fatal(err)
+	}
+	h.wantLines(t, "1:created", "2:a")
+	if h.state.resets != 1 {
+		t.Errorf("%d resets, want 1", h.state.resets)
+	}
+}

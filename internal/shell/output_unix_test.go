@@ -1,0 +1,34 @@
+//go:build unix
+
+package shell
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Not parallel: it measures what the whole process allocates.
+func TestStart_OutputDoesNotPassThroughThisProcess(t *testing.T) {
+	const most = 1 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c := command(t, Command{
+		Line:      "echo first line; head -c 100000000 /dev/zero; echo; echo last line",
+		OutputMax: most,
+	})
+	r := begin(t, c).Result()
+	runtime.ReadMemStats(&after)
+	if r.Exit != 0 || r.OutputSize > most || r.OutputSize < most/2 {
+		t.Errorf("result %+v, want an output of at most %d bytes", r, most)
+	}
+	if got := Tail(c.Output, 11); got != "\nlast line\n" {
+		t.Errorf("the output ends %q", got)
+	}
+	if text := Tail(c.Output, most); !strings.HasPrefix(text, "first line\n") || !cutLine.MatchString(text) {
+		t.Errorf("the output begins %.100q", text)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+		t.Errorf("%d bytes allocated for an output of 100 MB", got)
+	}
+}

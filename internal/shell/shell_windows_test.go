@@ -1,0 +1,3 @@
+package shell
+
+func shellArgv(line string) []string { return []string{"cmd", "/C", line} }
