@@ -112,9 +112,13 @@ func drawSpec(t *rapid.T) job.Spec {
 
 func drawOutcome(t *rapid.T) decide.Outcome {
 	return rapid.SampledFrom([]decide.Outcome{
-		{}, exit1, {Failure: job.WhySignal, Result: job.Result{Signal: 9}}, {Returned: job.WhyStop},
+		{},
+		exit1,
+		{Failure: job.WhySignal, Result: job.Result{Signal: 9}},
+		{Returned: job.WhyStop},
 		{Failure: job.WhyTimeout, Result: job.Result{Signal: 15, Timeout: time.Second}},
-		{Failure: job.WhyError, Result: job.Result{Tail: "no such host"}}, {Failure: job.WhyStop},
+		{Failure: job.WhyError, Result: job.Result{Tail: "no such host"}},
+		{Failure: job.WhyStop},
 	}).Draw(t, "outcome")
 }
 

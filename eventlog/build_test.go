@@ -23,7 +23,8 @@ type handmadeSegment struct {
 	data  []byte
 }
 
-// newHandmade returns a log without commits, whose frames promise that all is durable but the last lag commits before them.
+// newHandmade returns a log without commits, whose frames promise that all is durable but the last
+// lag commits before them.
 func newHandmade(seed uint64, lag Commit) *handmade {
 	h := &handmade{lag: lag, rng: rand.New(rand.NewPCG(seed, 1))}
 	for i := range h.id {
@@ -90,7 +91,8 @@ func (h *handmade) padTo(tb testing.TB, offset int64) {
 	tb.Fatalf("no frame ends at %d", offset)
 }
 
-// noise appends a commit of one event with n random bytes, none of them zero: so no piece of it reads as never written.
+// noise appends a commit of one event with n random bytes, none of them zero: so no piece of it
+// reads as never written.
 func (h *handmade) noise(tb testing.TB, n int) {
 	tb.Helper()
 	h.noiseOf(tb, uint16(h.rng.IntN(300)), n)

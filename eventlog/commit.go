@@ -229,13 +229,20 @@ func (c *core) sync() error {
 
 // notCommitted makes an answer to a proposal of which nothing was written.
 func notCommitted(err error) error {
-	for _, known := range []error{ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer} {
-		if errors.Is(err, known) {
-			return err
-		}
-	}
-	if damaged(err) != nil {
+	if isOurs(err) && !errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrNoLog) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrNotCommitted, err)
+}
+
+// isOurs says that an error is an answer of the log, not a refusal by a rule of its user.
+func isOurs(err error) bool {
+	for _, ours := range []error{
+		ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer, ErrTooLarge, ErrDiskFull, ErrNoLog,
+	} {
+		if errors.Is(err, ours) {
+			return true
+		}
+	}
+	return damaged(err) != nil
 }

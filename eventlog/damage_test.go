@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// The exhaustive damage test: a log of 64 KiB in three segments, and everything that can happen to it once. For each change the verdict
-// must be that of the recovery table, and what is still accepted must be what was written.
+// The exhaustive damage test: a log of 64 KiB in three segments, and everything that can happen to
+// it once. For each change the verdict must be that of the recovery table, and what is still
+// accepted must be what was written.
 
 // result is what recovery makes of a whole log.
 type result struct {
@@ -20,7 +21,8 @@ type result struct {
 	row int
 }
 
-// examine is a recovery from the tip that begins segments[0] on, where nothing but the segments and what is promised is known.
+// examine is a recovery from the tip that begins segments[0] on, where nothing but the segments and
+// what is promised is known.
 func examine(segments []handmadeSegment, t tip, promised Commit, each func(*Entry)) (result, error) {
 	for i, s := range segments {
 		r, size := bytes.NewReader(s.data), int64(len(s.data))
@@ -84,7 +86,8 @@ func sample() int {
 	return 1
 }
 
-// each runs the test for all offsets of segment i, a few hundred at a time. segments is a list of its own, from i on.
+// each runs the test for all offsets of segment i, a few hundred at a time. segments is a list of
+// its own, from i on.
 func (d *damageTest) each(i int, test func(segments []handmadeSegment, offsets []int)) {
 	var offsets []int
 	for offset := 0; offset < len(d.log.segments[i].data); offset += sample() {
@@ -95,7 +98,8 @@ func (d *damageTest) each(i int, test func(segments []handmadeSegment, offsets [
 	}
 }
 
-// expect examines a damaged log: the valid prefix must end at the given commit, with the given row, and be what was written.
+// expect examines a damaged log: the valid prefix must end at the given commit, with the given row,
+// and be what was written.
 func (d *damageTest) expect(name func() string, segments []handmadeSegment, promised, valid Commit, row int) {
 	d.expectFrom(name, segments, firstTip(d.log.id), promised, result{d.log.tips[valid], row})
 }
@@ -116,7 +120,8 @@ func (d *damageTest) expectFrom(name func() string, segments []handmadeSegment, 
 	}
 }
 
-// frameAt returns the commit whose entry holds the offset of segment i, and where that entry begins.
+// frameAt returns the commit whose entry holds the offset of segment i, and where that entry
+// begins.
 func (d *damageTest) frameAt(i int, offset int64) (Commit, tip) {
 	first := d.log.segments[i].first
 	for c := first; ; c++ {
@@ -126,7 +131,8 @@ func (d *damageTest) frameAt(i int, offset int64) (Commit, tip) {
 	}
 }
 
-// rowOfBad is the row for a commit whose bytes are all there, but wrong: n is the last one, and promises all but two before it.
+// rowOfBad is the row for a commit whose bytes are all there, but wrong: n is the last one, and
+// promises all but two before it.
 func rowOfBad(c, n, promised Commit) int {
 	if c < n {
 		promised = max(promised, n-3)
@@ -170,7 +176,8 @@ func TestDamage_EveryBitFlip(t *testing.T) {
 					want.row = rowOfBad(c, n, 0)
 				}
 				data[bit/8] ^= 1 << (bit % 8)
-				// What is before the frame is untouched, and its reading does not depend on what follows.
+				// What is before the frame is untouched, and its reading does not depend on what
+				// follows.
 				name := func() string { return fmt.Sprintf("segment %d, bit %d", i, bit) }
 				d.expectFrom(name, segments, begin, 0, want)
 				if bit%1009 == 0 {
@@ -239,7 +246,8 @@ func TestDamage_EveryZeroSuffix(t *testing.T) {
 					case last && promised >= c:
 						row = 4
 					case last:
-						// No frame is whole behind it, so the table asks for a piece that was never written.
+						// No frame is whole behind it, so the table asks for a piece that was never
+						// written.
 						row = 6
 						if oracleTorn(data, begin.offset, int64(len(data))) {
 							row = 5
@@ -248,7 +256,8 @@ func TestDamage_EveryZeroSuffix(t *testing.T) {
 					name := func() string { return fmt.Sprintf("segment %d, zeros from %d, promised %d", i, from, promised) }
 					d.expectFrom(name, segments, begin, promised, result{begin, row})
 				}
-				// Whatever the rule says in detail: zeros over a whole piece of the frame, or over its header, are torn.
+				// Whatever the rule says in detail: zeros over a whole piece of the frame, or over
+				// its header, are torn.
 				whole := int64(from+pieceSize-1)/pieceSize*pieceSize + pieceSize
 				if last && whole <= d.log.tips[c].offset && !oracleTorn(data, begin.offset, int64(len(data))) {
 					d.Errorf("zeros from %d are not torn", from)
@@ -259,7 +268,8 @@ func TestDamage_EveryZeroSuffix(t *testing.T) {
 	d.finish()
 }
 
-// TestDamage_FramesSwappedDroppedDoubled moves whole entries within a segment, and from one to another.
+// TestDamage_FramesSwappedDroppedDoubled moves whole entries within a segment, and from one to
+// another.
 func TestDamage_FramesSwappedDroppedDoubled(t *testing.T) {
 	t.Parallel()
 	d := newDamageTest(t, 33)
@@ -299,7 +309,8 @@ func (d *damageTest) entries(i int) (list [][]byte) {
 	return list
 }
 
-// rearranged expects that segment i, if made of these entries, is valid up to the commit before bad.
+// rearranged expects that segment i, if made of these entries, is valid up to the commit before
+// bad.
 func (d *damageTest) rearranged(i int, bad Commit, what string, entries ...[][]byte) {
 	d.tasks <- func() {
 		var data []byte

@@ -11,7 +11,8 @@ import (
 	"github.com/tidwall/wal"
 )
 
-// TestDifferential_IndependentReader has a log read by a program in another language, which knows the format only from its description.
+// TestDifferential_IndependentReader has a log read by a program in another language, which knows
+// the format only from its description.
 func TestDifferential_IndependentReader(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")

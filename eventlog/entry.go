@@ -19,7 +19,8 @@ type Hash [32]byte
 // String returns the hash in hexadecimal.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// LogID is random, made with the log; as a Hash (padded with zeros) it stands for the hash before commit 1.
+// LogID is random, made with the log; as a Hash (padded with zeros) it stands for the hash before
+// commit 1.
 type LogID [16]byte
 
 // String returns the id in hexadecimal.
@@ -31,15 +32,17 @@ func (id LogID) hash() (h Hash) {
 	return h
 }
 
-// Head identifies everything in a log up to one commit. Two logs with the same Head are the same up to it, byte for byte.
+// Head identifies everything in a log up to one commit. Two logs with the same Head are the same up
+// to it, byte for byte.
 type Head struct {
 	Commit   Commit
 	Position Position // of the commit's last event
 	Hash     Hash
 }
 
-// Meta is what all events of a commit share, besides their time: who wrote them, as the process itself reports it, and why. eventlog stores
-// it and gives it back; empty strings and a PID of 0 mean that nothing is known.
+// Meta is what all events of a commit share, besides their time: who wrote them, as the process
+// itself reports it, and why. eventlog stores it and gives it back; empty strings and a PID of 0
+// mean that nothing is known.
 type Meta struct {
 	User, Host string
 	PID        uint32
@@ -54,8 +57,8 @@ type Event struct {
 	Data []byte
 }
 
-// Entry is one commit as read from the log. It and what it points to, except Meta, is valid until the call that passed it returns or, from
-// a Reader, until the next call.
+// Entry is one commit as read from the log. It and what it points to, except Meta, is valid until
+// the call that passed it returns or, from a Reader, until the next call.
 type Entry struct {
 	Commit        Commit
 	First         Position // of Events[0]; the others follow without a gap
@@ -78,7 +81,8 @@ func (e *Entry) Head() Head {
 	return Head{Commit: e.Commit, Position: e.First + Position(len(e.Events)) - 1, Hash: e.Hash}
 }
 
-// The fields of a Meta on disk, in protobuf wire format: fields can be added, and unknown ones are skipped. Empty ones are left out.
+// The fields of a Meta on disk, in protobuf wire format: fields can be added, and unknown ones are
+// skipped. Empty ones are left out.
 const (
 	metaUser    protowire.Number = 1 // string
 	metaHost    protowire.Number = 2 // string
@@ -113,7 +117,8 @@ func appendMeta(dst []byte, m *Meta) []byte {
 	return append(dst, b...)
 }
 
-// A few processes write most of a log in turn. Few and short ones are kept, so that this takes no memory to speak of.
+// A few processes write most of a log in turn. Few and short ones are kept, so that this takes no
+// memory to speak of.
 const (
 	metasKept   = 64
 	metaKeptMax = 4 << 10 // bytes
@@ -152,7 +157,8 @@ func (e *Entry) decodeMeta(b []byte) error {
 	return nil
 }
 
-// set takes one field; one that is not known, or not of the known type, is from a later version and skipped.
+// set takes one field; one that is not known, or not of the known type, is from a later version and
+// skipped.
 func (m *Meta) set(field protowire.Number, kind protowire.Type, value []byte) {
 	if field == metaPID && kind == protowire.VarintType {
 		pid, _ := protowire.ConsumeVarint(value)

@@ -8,8 +8,9 @@ import (
 	"math"
 )
 
-// One commit is one frame, and one frame is one entry of tidwall/wal, which puts the frame's length before it as a uvarint. All
-// numbers are little endian. docs/internals/format.md has the same tables; a test compares them.
+// One commit is one frame, and one frame is one entry of tidwall/wal, which puts the frame's length
+// before it as a uvarint. All numbers are little endian. docs/internals/format.md has the same
+// tables; a test compares them.
 //
 //	0        4   5   6    8        16       24       32       40       72     76     80
 //	+--------+---+---+----+--------+--------+--------+--------+--------+------+------+- - - -+-----+
@@ -17,8 +18,8 @@ import (
 //	|        |   |   |    |        | pos.   | ns     | through| hash   |      | size |       |     |
 //	+--------+---+---+----+--------+--------+--------+--------+--------+------+------+- - - -+-----+
 //
-// hlen is the size of the header: a later version may lengthen it, and this one skips what it does not know. A reader that does
-// not know fmt or a bit of flg must not read on.
+// hlen is the size of the header: a later version may lengthen it, and this one skips what it does
+// not know. A reader that does not know fmt or a bit of flg must not read on.
 const (
 	frameMagic  = 0x464c51a7 // bytes A7 'Q' 'L' 'F'
 	frameFormat = 1
@@ -52,8 +53,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// place is where a frame lies. It seeds the frame's CRC, so that a frame that was copied to another place (a job that printed a
-// segment into its own output, a page that the disk wrote elsewhere) is never taken for one.
+// place is where a frame lies. It seeds the frame's CRC, so that a frame that was copied to another
+// place (a job that printed a segment into its own output, a page that the disk wrote elsewhere) is
+// never taken for one.
 type place struct {
 	id      LogID
 	segment Commit // first commit of the segment, which is its name
@@ -63,7 +65,8 @@ type place struct {
 // seedSize is that of what a place is encoded to: log id 16 · segment 8 · offset 8.
 const seedSize = 32
 
-// seed is the CRC32C of p. buf has seedSize bytes to encode it in; were it a variable, it would be moved to the heap for each frame.
+// seed is the CRC32C of p. buf has seedSize bytes to encode it in; were it a variable, it would be
+// moved to the heap for each frame.
 func (p place) seed(buf []byte) uint32 {
 	copy(buf, p.id[:])
 	binary.LittleEndian.PutUint64(buf[16:], uint64(p.segment))
@@ -80,8 +83,8 @@ type header struct {
 	Prev          Hash
 }
 
-// appendFrame appends the frame to dst, without the length prefix, which tidwall/wal writes. It returns its hash too. A commit beyond
-// the bounds is ErrTooLarge. There must be an event.
+// appendFrame appends the frame to dst, without the length prefix, which tidwall/wal writes. It
+// returns its hash too. A commit beyond the bounds is ErrTooLarge. There must be an event.
 func appendFrame(dst []byte, h header, meta *Meta, events []Event, at place) (frame []byte, sum Hash, err error) {
 	if len(events) == 0 {
 		panic("eventlog: a commit without events")
@@ -118,8 +121,9 @@ func appendFrame(dst []byte, h header, meta *Meta, events []Event, at place) (fr
 	return binary.LittleEndian.AppendUint32(dst, crc32.Update(seed, castagnoli, b)), sum, nil
 }
 
-// decodeFrame decodes the frame b, which has no length prefix and was read at the given place. It checks everything that the frame says
-// about itself; whether it continues the log is for the caller to check. e.Events is reused, and each Data aliases b.
+// decodeFrame decodes the frame b, which has no length prefix and was read at the given place. It
+// checks everything that the frame says about itself; whether it continues the log is for the
+// caller to check. e.Events is reused, and each Data aliases b.
 //
 // The error is a badFrame, or wraps ErrNewer for a sound frame of a later version.
 func decodeFrame(b []byte, at place, e *Entry) error {
@@ -151,7 +155,8 @@ func decodeFrame(b []byte, at place, e *Entry) error {
 	return e.decodeBody(b[binary.LittleEndian.Uint16(b[offHeaderLen:]):end], count)
 }
 
-// decodeBody takes the Meta and the events from a body: meta length uvarint · meta · count × (kind uvarint · length uvarint · data).
+// decodeBody takes the Meta and the events from a body: meta length uvarint · meta · count × (kind
+// uvarint · length uvarint · data).
 func (e *Entry) decodeBody(b []byte, count int) error {
 	n, k := uvarint(b)
 	if k == 0 || n > uint64(len(b)-k) {
@@ -229,8 +234,8 @@ func entrySize(frame int) int {
 	return n + frame
 }
 
-// uvarint is binary.Uvarint, except that it takes only the shortest form, so that what was decoded encodes to the same bytes. n = 0 if
-// there is none.
+// uvarint is binary.Uvarint, except that it takes only the shortest form, so that what was decoded
+// encodes to the same bytes. n = 0 if there is none.
 func uvarint(b []byte) (v uint64, n int) {
 	v, n = binary.Uvarint(b)
 	if n <= 0 || n > 1 && b[n-1] == 0 {

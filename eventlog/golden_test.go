@@ -24,7 +24,8 @@ func goldenLog(tb testing.TB) *handmade {
 	return h
 }
 
-// TestGolden_FormatOneStaysAsItIs: what was written once is read by every later version, and this version still writes the same.
+// TestGolden_FormatOneStaysAsItIs: what was written once is read by every later version, and this
+// version still writes the same.
 func TestGolden_FormatOneStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	h := goldenLog(t)

@@ -51,13 +51,13 @@ func parseSegmentName(name string) (first Commit, ok bool) {
 	return Commit(n), err == nil && n != 0 && name[0] != '+'
 }
 
-// FORMAT is a text that a person can read, of four lines. The last line is, in every format to come too, the
-// CRC32C of all bytes before it: so a newer format can be told from a damaged one.
+// FORMAT is a text that a person can read, of four lines. The last line is, in every format to come
+// too, the CRC32C of all bytes before it: so a newer format can be told from a damaged one.
 //
 //	queuectl log
 //	format 1
 //	id 6b1f0c9ad2e84c5f9d3e7a1b2c4d5e6f
-//	crc 1c291ca3
+//	crc 0e05f71c
 const (
 	formatTitle   = "queuectl log\n"
 	formatMaxSize = 4096
@@ -108,8 +108,9 @@ func splitFormat(b []byte) (body []byte, number uint64, ok bool) {
 
 func firstN(b []byte, n int) []byte { return b[:min(n, len(b))] }
 
-// readFormat reads the log id from dir/log/FORMAT. It returns ErrNoLog if there is no dir/log, ErrNewer for a
-// log of a later version, and ErrNotOurs for everything else that is not a log of ours.
+// readFormat reads the log id from dir/log/FORMAT. It returns ErrNoLog if there is no dir/log,
+// ErrNewer for a log of a later version, and ErrNotOurs for everything else that is not a log of
+// ours.
 func readFormat(dir string) (LogID, error) {
 	f, err := os.Open(filepath.Join(dir, logDir, formatFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,14 +142,16 @@ type segmentInfo struct {
 	sealed bool
 }
 
-// listTries bounds how often a listing, or the opening of a segment, is repeated because a segment may have moved.
+// listTries bounds how often a listing, or the opening of a segment, is repeated because a segment
+// may have moved.
 const listTries = 3
 
-// listSegments returns the segments of the log in dir, in order, and what is wrong with their names (row 3 of the
-// recovery table): a name that is none, a name in both directories. Gaps show when the segments are read.
+// listSegments returns the segments of the log in dir, in order, and what is wrong with their names
+// (row 3 of the recovery table): a name that is none, a name in both directories. Gaps show when
+// the segments are read.
 //
-// Segments move one way, from log to sealed, so looking in this order misses none that was there at the start. What looks
-// wrong may be a rotation under way, and is looked at again.
+// Segments move one way, from log to sealed, so looking in this order misses none that was there at
+// the start. What looks wrong may be a rotation under way, and is looked at again.
 func listSegments(dir string) (segments []segmentInfo, bad []*CorruptError, err error) {
 	for try := 1; ; try++ {
 		segments, bad, err = listOnce(dir)
@@ -204,8 +207,8 @@ func listOnce(dir string) (segments []segmentInfo, bad []*CorruptError, err erro
 	return segments, bad, nil
 }
 
-// segmentLike says whether a file could be meant as a segment: its name begins with 20 digits, which is all that
-// tidwall/wal asks for; it would act on 0000…1.START, too.
+// segmentLike says whether a file could be meant as a segment: its name begins with 20 digits,
+// which is all that tidwall/wal asks for; it would act on 0000…1.START, too.
 func segmentLike(name string) bool {
 	return len(name) >= segmentDigits && strings.Trim(name[:segmentDigits], "0123456789") == ""
 }

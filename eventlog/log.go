@@ -161,13 +161,7 @@ func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	}
 	r := &request{kind: askAppend, proposals: ps}
 	if err := l.ask(ctx, r); err != nil {
-		if r.decided && ctx.Err() == nil {
-			err = fmt.Errorf("%w: %v", ErrNotCommitted, err) // refused, but on what may be lost
-		}
-		for _, p := range ps {
-			p.Err = err
-		}
-		return err
+		r.fail(err)
 	}
 	for _, p := range ps {
 		if p.Err != nil {

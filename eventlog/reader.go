@@ -7,10 +7,11 @@ import (
 	"io/fs"
 )
 
-// Reader reads commits in order. It takes no lock while all is well, changes nothing, and returns only what is known durable. Not safe for
-// concurrent use.
+// Reader reads commits in order. It takes no lock while all is well, changes nothing, and returns
+// only what is known durable. Not safe for concurrent use.
 //
-// A Reader that starts at the first commit checks the whole hash chain; one that starts later checks it from there on.
+// A Reader that starts at the first commit checks the whole hash chain; one that starts later
+// checks it from there on.
 type Reader struct {
 	src     source
 	from    Commit
@@ -21,8 +22,8 @@ type Reader struct {
 	closed  bool
 }
 
-// NewReader starts at the given commit (0 or 1: the first) of the log in dir. The commit need not be there yet. Errors: ErrNoLog, ErrNotOurs,
-// ErrNewer, *CorruptError if a segment's name is wrong.
+// NewReader starts at the given commit (0 or 1: the first) of the log in dir. The commit need not
+// be there yet. Errors: ErrNoLog, ErrNotOurs, ErrNewer, *CorruptError if a segment's name is wrong.
 func NewReader(dir string, from Commit) (*Reader, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -50,8 +51,9 @@ func newReader(src source, id LogID, from Commit) (*Reader, error) {
 	return r, nil
 }
 
-// Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later call may return one); ErrNewer if it is of a
-// later version; a *CorruptError where the log is damaged.
+// Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later
+// call may return one); ErrNewer if it is of a later version; a *CorruptError where the log is
+// damaged.
 func (r *Reader) Next() (*Entry, error) {
 	for {
 		if r.closed {
@@ -104,8 +106,8 @@ func (r *Reader) step() (*Entry, error) {
 	return e, nil
 }
 
-// measure takes the size of the segment as it is now, and forgets what was read of it: an unfinished or not yet durable frame may have
-// been replaced since.
+// measure takes the size of the segment as it is now, and forgets what was read of it: an
+// unfinished or not yet durable frame may have been replaced since.
 func (r *Reader) measure() error {
 	size, err := r.file.Size()
 	if err != nil {
@@ -134,7 +136,8 @@ func (r *Reader) await() error {
 	return nil
 }
 
-// promised returns the highest commit that the rest of the segment proves durable: by what its frames say, or by being complete.
+// promised returns the highest commit that the rest of the segment proves durable: by what its
+// frames say, or by being complete.
 func (r *Reader) promised() (Commit, error) {
 	if err := r.measure(); err != nil {
 		return 0, err
@@ -163,7 +166,8 @@ func (r *Reader) promised() (Commit, error) {
 	}
 }
 
-// stopped goes on from the end of the sound frames in the segment; io.EOF if that is the end of the log.
+// stopped goes on from the end of the sound frames in the segment; io.EOF if that is the end of the
+// log.
 func (r *Reader) stopped(why stop) error {
 	size := r.scanner.size
 	if err := r.measure(); err != nil {
@@ -201,7 +205,8 @@ func (r *Reader) enter(f segmentFile) error {
 	return r.measure()
 }
 
-// lookAgain is the second look at what seems to be damage, while nobody appends: only it may say so.
+// lookAgain is the second look at what seems to be damage, while nobody appends: only it may say
+// so.
 func (r *Reader) lookAgain() error {
 	known, err := r.src.durable()
 	if err != nil {
@@ -248,7 +253,8 @@ func (r *Reader) absent(err error) error {
 	return r.tip.damage(3, "the segment is missing")
 }
 
-// later says whether a segment follows that of t, where the scan stopped so, and if one does, what is wrong with that.
+// later says whether a segment follows that of t, where the scan stopped so, and if one does, what
+// is wrong with that.
 func later(segments []segmentInfo, t tip, why stop) (*CorruptError, bool) {
 	for _, s := range segments {
 		if s.first > t.segment {

@@ -28,8 +28,9 @@ type verdict struct {
 	damage *CorruptError // nil if sound or torn; Path is only the segment's name
 }
 
-// judge says what the end of the last segment is, after a scan came to t and stopped there. promised is the highest Commit known durable
-// from elsewhere. It looks for whole frames behind t; the highest that any of them or promised names is returned too.
+// judge says what the end of the last segment is, after a scan came to t and stopped there.
+// promised is the highest Commit known durable from elsewhere. It looks for whole frames behind t;
+// the highest that any of them or promised names is returned too.
 func judge(r io.ReaderAt, size int64, t tip, why stop, promised Commit) (verdict, Commit, error) {
 	if why.kind == stopClean {
 		return judgeClean(t, promised), promised, nil
@@ -79,8 +80,8 @@ func judgeClean(t tip, promised Commit) verdict {
 	return verdict{row: 1}
 }
 
-// misplaced is row 3 for a segment that is not the last: the scan of it ended at t, and the next segment's name is next. It returns nil if
-// all is as it should be.
+// misplaced is row 3 for a segment that is not the last: the scan of it ended at t, and the next
+// segment's name is next. It returns nil if all is as it should be.
 func misplaced(t tip, why stop, next Commit) *CorruptError {
 	switch {
 	case why.kind != stopClean:
@@ -95,9 +96,11 @@ func misplaced(t tip, why stop, next Commit) *CorruptError {
 
 // ahead looks at what lies behind a bad spot.
 //
-// A whole frame there is recognised by its checksum, which is seeded with its place. What lies before, between and behind whole frames is a
-// hole. A power cut leaves holes when the file's size reached the disk, but not all of its pieces did: those read as zeros. So each bad
-// frame in a hole must have lost a piece; one that has all its pieces and is bad all the same was damaged after it was written.
+// A whole frame there is recognised by its checksum, which is seeded with its place. What lies
+// before, between and behind whole frames is a hole. A power cut leaves holes when the file's size
+// reached the disk, but not all of its pieces did: those read as zeros. So each bad frame in a hole
+// must have lost a piece; one that has all its pieces and is bad all the same was damaged after it
+// was written.
 type ahead struct {
 	window        // for searching
 	body   window // for checksums
@@ -119,7 +122,8 @@ func (a *ahead) reset(r io.ReaderAt, size int64, t tip) {
 	*a = ahead{window: a.window, body: a.body, t: t}
 	a.window.reset(r, size)
 	a.body.reset(r, size)
-	// Without a bound, bytes made of nothing but large false headers would keep a recovery busy for days.
+	// Without a bound, bytes made of nothing but large false headers would keep a recovery busy for
+	// days.
 	a.budget = 4*(size-t.offset) + 2*MaxFrame
 }
 
@@ -152,7 +156,8 @@ func (a *ahead) survey(why stop) error {
 	return nil
 }
 
-// torn says whether a power cut can have left [from, end) as it is: every frame in it lost a piece, or runs past the end of the segment.
+// torn says whether a power cut can have left [from, end) as it is: every frame in it lost a piece,
+// or runs past the end of the segment.
 func (a *ahead) torn(from, end int64) (bool, error) {
 	for from < end {
 		b, err := a.peek(from, maxPrefix+headerSize)
@@ -181,8 +186,8 @@ const (
 	minPiece = 32
 )
 
-// lostPiece says whether one of the pieces that touch the frame [from, until) reads as zeros. A piece is what lies between two multiples of
-// pieceSize, as far as it is in [from, end).
+// lostPiece says whether one of the pieces that touch the frame [from, until) reads as zeros. A
+// piece is what lies between two multiples of pieceSize, as far as it is in [from, end).
 func (a *ahead) lostPiece(from, until, end int64) (bool, error) {
 	for from < until {
 		next := min(from-from%pieceSize+pieceSize, end)

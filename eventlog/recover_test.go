@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// tail is a segment whose frames lie so that pieces can be taken out of them: commits 1 to 6 end at these offsets, so that commit 3 fills
-// the piece [1024, 1536) and more, and commits 4 and 5 share [2048, 2560).
+// tail is a segment whose frames lie so that pieces can be taken out of them: commits 1 to 6 end at
+// these offsets, so that commit 3 fills the piece [1024, 1536) and more, and commits 4 and 5 share
+// [2048, 2560).
 var tailEnds = []int64{300, 900, 1700, 2300, 2500, 3000}
 
 // tailLog promises nothing, so that what follows from promises can be said in each test.
@@ -185,7 +186,8 @@ func TestJudge_WholeFrameThatIsNotTheNextIsNeverCut(t *testing.T) {
 	}
 }
 
-// TestJudge_CopyOfTheLogIsNotTakenForOne: a job may print a segment, whose frames then lie in the data of an event.
+// TestJudge_CopyOfTheLogIsNotTakenForOne: a job may print a segment, whose frames then lie in the
+// data of an event.
 func TestJudge_CopyOfTheLogIsNotTakenForOne(t *testing.T) {
 	t.Parallel()
 	h := newHandmade(22, 0)
@@ -287,7 +289,8 @@ func TestTornTail_DescribesWhatMayBeCut(t *testing.T) {
 	}
 }
 
-// oracle is judge once more, for bytes in memory and without any thrift: it tries a frame at every offset.
+// oracle is judge once more, for bytes in memory and without any thrift: it tries a frame at every
+// offset.
 func oracle(data []byte, t tip, why stop, promised Commit) int {
 	if why.kind == stopClean {
 		switch {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,20 @@ func (r *request) weigh() bool {
 		return false
 	}
 	return true
+}
+
+// fail gives err to the proposals of a request that was not answered as it should be. Those that were decided are refused by their own rules, or
+// had nothing to do: but that rests on what may be lost. Only what the log itself said before stands.
+func (r *request) fail(err error) {
+	left := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if r.decided && !left {
+		err = fmt.Errorf("%w: %v", ErrNotCommitted, err)
+	}
+	for _, p := range r.proposals {
+		if !r.decided || !isOurs(p.Err) {
+			p.Err = err
+		}
+	}
 }
 
 // answerIf answers the request if it is in the given state, which is to say if its caller has not left.

@@ -9,13 +9,15 @@ import (
 	"sync"
 )
 
-// tip is everything known after a valid prefix: the place where the next frame must begin, and what it must say.
+// tip is everything known after a valid prefix: the place where the next frame must begin, and what
+// it must say.
 type tip struct {
 	id      LogID
 	segment Commit
 	offset  int64
 	head    Head
-	// unlinked: what stands before the next frame was not read (except for its Commit), so its First and Prev are taken as they are.
+	// unlinked: what stands before the next frame was not read (except for its Commit), so its
+	// First and Prev are taken as they are.
 	unlinked bool
 }
 
@@ -40,7 +42,8 @@ func (t tip) next() tip {
 
 func (t tip) place() place { return place{id: t.id, segment: t.segment, offset: t.offset} }
 
-// damage describes what was found where the next frame must begin. The caller makes a path of the segment's name.
+// damage describes what was found where the next frame must begin. The caller makes a path of the
+// segment's name.
 func (t tip) damage(row int, reason string) *CorruptError {
 	e := &CorruptError{Path: segmentName(t.segment), Offset: t.offset, Commit: t.head.Commit + 1, Row: row, Reason: reason}
 	if !t.unlinked {
@@ -80,8 +83,9 @@ const (
 	stopBad                   // what is there is not the next frame
 )
 
-// scan passes every sound frame of the segment in r from t on to fn, and moves t along. It reads r up to size, in large pieces; memory
-// stays bounded by the largest frame. The Entry is valid until fn returns. The error is that of r or fn, or ErrNewer.
+// scan passes every sound frame of the segment in r from t on to fn, and moves t along. It reads r
+// up to size, in large pieces; memory stays bounded by the largest frame. The Entry is valid until
+// fn returns. The error is that of r or fn, or ErrNewer.
 func scan(r io.ReaderAt, size int64, t *tip, fn func(*Entry) error) (stop, error) {
 	s := scanners.Get().(*scanner)
 	defer scanners.Put(s)
@@ -106,8 +110,8 @@ type scanner struct {
 	entry Entry
 }
 
-// next returns the frame at t and moves t behind it. It returns no Entry where there is no sound frame: then the stop says why, or the
-// error. The Entry is valid until the next call.
+// next returns the frame at t and moves t behind it. It returns no Entry where there is no sound
+// frame: then the stop says why, or the error. The Entry is valid until the next call.
 func (s *scanner) next(t *tip) (*Entry, stop, error) {
 	b, err := s.peek(t.offset, maxPrefix+headerSize)
 	if err != nil {
@@ -148,8 +152,9 @@ func (s *scanner) next(t *tip) (*Entry, stop, error) {
 	return &s.entry, stop{}, nil
 }
 
-// claim returns the size of the entry that begins with b, if its length prefix and its header agree. b holds the first maxPrefix+headerSize
-// bytes or, at the end of a segment, fewer: then they need to agree only as far as they are there. The error is a badFrame.
+// claim returns the size of the entry that begins with b, if its length prefix and its header
+// agree. b holds the first maxPrefix+headerSize bytes or, at the end of a segment, fewer: then they
+// need to agree only as far as they are there. The error is a badFrame.
 func claim(b []byte) (int64, error) {
 	n, k := uvarint(firstN(b, maxPrefix))
 	if k == 0 {
@@ -180,8 +185,8 @@ const entryMax = MaxFrame + maxPrefix + 1
 
 var magicBytes = binary.LittleEndian.AppendUint32(nil, frameMagic)
 
-// cut tells a frame that the end of the segment cuts off from bytes that only look so: whatever is there of the header must be what
-// the next frame says.
+// cut tells a frame that the end of the segment cuts off from bytes that only look so: whatever is
+// there of the header must be what the next frame says.
 func (t tip) cut(b []byte) stop {
 	_, k := uvarint(firstN(b, maxPrefix))
 	b = firstN(b[k:], headerSize)
@@ -216,8 +221,8 @@ func (w *window) reset(r io.ReaderAt, size int64) {
 	w.r, w.size, w.off, w.buf, w.got = r, size, 0, w.buf[:0], 0
 }
 
-// peek returns n bytes at offset, fewer only at the end of the segment. They are valid until the next call. It allocates no more than a
-// piece or what is really there of n.
+// peek returns n bytes at offset, fewer only at the end of the segment. They are valid until the
+// next call. It allocates no more than a piece or what is really there of n.
 func (w *window) peek(offset int64, n int) ([]byte, error) {
 	n = int(max(0, min(int64(n), w.size-offset)))
 	if n == 0 {

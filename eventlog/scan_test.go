@@ -134,8 +134,8 @@ func TestScan_FrameOfALaterVersionIsNeitherBadNorCut(t *testing.T) {
 	}
 }
 
-// TestScan_CutIsOnlyWhatAWholeFrameBeginsWith puts bytes at the end of a sound segment and looks for the difference between a frame that is
-// not finished and bytes that only claim to be long.
+// TestScan_CutIsOnlyWhatAWholeFrameBeginsWith puts bytes at the end of a sound segment and looks
+// for the difference between a frame that is not finished and bytes that only claim to be long.
 func TestScan_CutIsOnlyWhatAWholeFrameBeginsWith(t *testing.T) {
 	t.Parallel()
 	h := newHandmade(7, 0)
@@ -271,7 +271,8 @@ func TestScan_ErrorsOfFileAndCallbackEndIt(t *testing.T) {
 	}
 }
 
-// FuzzScan reads arbitrary bytes behind a sound frame, judges them, and reads arbitrary changes of sound ones.
+// FuzzScan reads arbitrary bytes behind a sound frame, judges them, and reads arbitrary changes of
+// sound ones.
 func FuzzScan(f *testing.F) {
 	h := newHandmade(11, 1)
 	h.fill(f, 2000)

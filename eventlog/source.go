@@ -63,7 +63,8 @@ func (s dirSource) open(first Commit) (segmentFile, error) {
 
 func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }
 
-// still holds the append lock shared. Who may not open the lock file looks without: fn then only repeats the first look.
+// still holds the append lock shared. Who may not open the lock file looks without: fn then only
+// repeats the first look.
 func (s dirSource) still(fn func() error) error {
 	lock, err := file.OpenExistingLock(filepath.Join(s.dir, logDir, lockFile))
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {

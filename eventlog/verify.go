@@ -22,12 +22,14 @@ type Report struct {
 	Damage   []*CorruptError // empty = sound
 }
 
-// Verify checks every frame of the log in dir: lengths, checksums, numbers, hash chain, the names of the segments, and that nothing is missing
-// that is known to have been durable. After damage it goes on with the next segment. It changes nothing and takes no lock, except for a
-// second look at a tail that seems bad; memory stays bounded by the largest frame. progress, if not nil, is told the bytes read and the
-// bytes in all.
+// Verify checks every frame of the log in dir: lengths, checksums, numbers, hash chain, the names
+// of the segments, and that nothing is missing that is known to have been durable. After damage it
+// goes on with the next segment. It changes nothing and takes no lock, except for a second look at
+// a tail that seems bad; memory stays bounded by the largest frame. progress, if not nil, is told
+// the bytes read and the bytes in all.
 //
-// Damage is in the Report; the error is what kept Verify from its work: ErrNoLog, ErrNotOurs, ErrNewer, that of ctx, or of a file.
+// Damage is in the Report; the error is what kept Verify from its work: ErrNoLog, ErrNotOurs,
+// ErrNewer, that of ctx, or of a file.
 func Verify(ctx context.Context, dir string, progress func(done, total int64)) (*Report, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -158,8 +160,8 @@ func (v *verifier) tell(offset int64) {
 	}
 }
 
-// end judges the end of the last segment. What does not end well may be an append or a rotation under way: it is looked at again while nobody
-// appends.
+// end judges the end of the last segment. What does not end well may be an append or a rotation
+// under way: it is looked at again while nobody appends.
 func (v *verifier) end(ctx context.Context, f segmentFile, why stop) error {
 	if why.kind == stopClean {
 		return v.judge(f, why)

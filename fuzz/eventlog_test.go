@@ -68,7 +68,8 @@ func read(t testing.TB, dir string) (hashes []eventlog.Hash, err error) {
 	}
 }
 
-// FuzzVerify reads logs of arbitrary bytes. Verify and a Reader must come to an end and agree, and show nothing that was not written.
+// FuzzVerify reads logs of arbitrary bytes. Verify and a Reader must come to an end and agree, and
+// show nothing that was not written.
 func FuzzVerify(f *testing.F) {
 	format, first, second, durable := golden(f, "FORMAT"), golden(f, segmentOne), golden(f, segmentTwo), golden(f, "durable")
 	written, err := read(f, put(f, format, first, second, durable))

@@ -122,22 +122,35 @@ func TestFold_EventThatDoesNotFitPanicsAndChangesNothing(t *testing.T) {
 	for _, e := range []job.Event{
 		job.LogCreated{},
 		enqueued("pending"), enqueued(""),
-		job.ConfigSet{Key: "timeout", New: "soon"}, job.ConfigUnset{Key: "timeout"},
-		workerStarted("w1"), job.WorkerStopped{Worker: worker}, job.WorkerLost{Worker: worker},
-		job.WorkerStopped{Worker: 99}, job.WorkerLost{Worker: pending}, job.StopRequested{Worker: 99},
+		job.ConfigSet{Key: "timeout", New: "soon"},
+		job.ConfigUnset{Key: "timeout"},
+		workerStarted("w1"),
+		job.WorkerStopped{Worker: worker},
+		job.WorkerLost{Worker: worker},
+		job.WorkerStopped{Worker: 99},
+		job.WorkerLost{Worker: pending},
+		job.StopRequested{Worker: 99},
 
-		job.JobClaimed{}, job.JobClaimed{Job: 99, Worker: worker}, job.JobClaimed{Job: worker, Worker: worker},
-		job.JobClaimed{Job: pending, Worker: 99}, job.JobClaimed{Job: running, Worker: worker},
+		job.JobClaimed{},
+		job.JobClaimed{Job: 99, Worker: worker},
+		job.JobClaimed{Job: worker, Worker: worker},
+		job.JobClaimed{Job: pending, Worker: 99},
+		job.JobClaimed{Job: running, Worker: worker},
 		job.JobClaimed{Job: dead, Worker: worker},
 		&job.JobCompleted{Job: pending}, &job.JobCompleted{Job: running, Run: died}, &job.JobCompleted{Job: dead, Run: died},
 		&job.JobFailed{Job: running}, &job.JobFailed{Job: dead, Run: died}, &job.JobDied{Job: running, Run: run + 1},
-		job.RunLost{Job: running, Run: run, Worker: other}, job.RunLost{Job: dead, Run: died, Worker: other},
-		job.RunLost{Job: pending}, job.RunReturned{Job: running, Run: died},
-		job.JobRetried{Job: pending, From: job.Pending}, job.JobRetried{Job: dead, From: job.Failed},
+		job.RunLost{Job: running, Run: run, Worker: other},
+		job.RunLost{Job: dead, Run: died, Worker: other},
+		job.RunLost{Job: pending},
+		job.RunReturned{Job: running, Run: died},
+		job.JobRetried{Job: pending, From: job.Pending},
+		job.JobRetried{Job: dead, From: job.Failed},
 		job.JobRetried{Job: running, From: job.Processing},
 		&job.JobCancelled{Job: running}, &job.JobCancelled{Job: dead}, &job.JobCancelled{Job: pending, Run: run},
-		job.KillRequested{Job: pending, Signal: 15}, job.KillRequested{Job: running, Run: run},
-		job.KillRequested{Job: running, Run: run, Signal: 1 << 20}, job.KillRequested{Job: running, Run: died, Signal: 9},
+		job.KillRequested{Job: pending, Signal: 15},
+		job.KillRequested{Job: running, Run: run},
+		job.KillRequested{Job: running, Run: run, Signal: 1 << 20},
+		job.KillRequested{Job: running, Run: died, Signal: 9},
 	} {
 		if err := h.misfit(t, e); err == nil || err.Reason == "" || err.Position != h.at.Position || err.Kind != job.KindOf(e) {
 			t.Errorf("%T %+v: misfit %v", e, e, err)
@@ -169,7 +182,7 @@ func TestFold_SkipsWhatOnlyANewerProgramKnows(t *testing.T) {
 
 func TestFoldEncoded_BytesThatNobodyCanDecodeAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	tagsAsNumber := []byte{15<<3 | 0, 1} // of a field that only a full decode looks into
+	tagsAsNumber := []byte{15 << 3, 1} // a varint, for a field that only a full decode looks into
 	for _, data := range [][]byte{{0xff}, append(job.AppendEvent(nil, enqueued("a")), tagsAsNumber...)} {
 		h := newHistory()
 		if _, err := h.FoldEncoded(h.at, job.KindJobEnqueued, data); !errors.Is(err, job.ErrDecode) {
@@ -186,8 +199,12 @@ func TestFoldEncoded_BytesThatNobodyCanDecodeAreRefusedAtOnce(t *testing.T) {
 func FuzzFoldEncoded(f *testing.F) {
 	worker, key := job.Position(1), job.Position(2)
 	for _, e := range []job.Event{
-		enqueued("b"), job.JobClaimed{Job: key, Worker: worker}, &job.JobCancelled{Job: key},
-		job.ConfigSet{Key: "timeout", New: "2s"}, workerStarted("w2"), job.StopRequested{},
+		enqueued("b"),
+		job.JobClaimed{Job: key, Worker: worker},
+		&job.JobCancelled{Job: key},
+		job.ConfigSet{Key: "timeout", New: "2s"},
+		workerStarted("w2"),
+		job.StopRequested{},
 		&job.JobEnqueued{Spec: job.Spec{ID: "c", Argv: []string{"x"}, Tags: map[string]string{"a": "b"}}, Due: 5},
 	} {
 		f.Add(uint16(job.KindOf(e)), job.AppendEvent(nil, e))

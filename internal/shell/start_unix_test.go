@@ -112,10 +112,14 @@ func TestStart_FullTableOfDescriptorsIsTheMachinesFault(t *testing.T) {
 		return
 	}
 	c := command(t, Command{Line: "exit 3"})
-	limit := unix.Rlimit{Cur: 3, Max: 3}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) // what follows the test opens files
 	if p, err := Start(c); err == nil {
 		t.Errorf("Start = %+v, want an error", p.Result())
 	}
@@ -130,27 +134,21 @@ func TestStart_ProgramIsLookedUpAsTheCommandWould(t *testing.T) {
 	write(t, filepath.Join(dir, "bin", "hello"), "#!/bin/sh\necho by $0\n", 0o700)
 	write(t, filepath.Join(dir, "hello"), "not executable", 0o600)
 	for _, row := range []struct {
-		name, path, program, want string
+		name, program, want string
+		env                 []string
 	}{
-		{"absolute entry", "PATH=/none:" + dir + "/bin", "hello", "by " + dir + "/bin/hello\n"},
-		{"relative entry is from the command's directory", "PATH=bin", "hello", "by " + dir + "/bin/hello\n"},
-		{"what cannot be executed is passed over", "PATH=" + dir + ":bin", "hello", "by " + dir + "/bin/hello\n"},
-		{"of two PATHs the last holds", "PATH=bin", "hello", "by " + dir + "/bin/hello\n"},
-		{"relative path is from the command's directory", "PATH=", "bin/hello", "by " + dir + "/bin/hello\n"},
-		{"without PATH the system's place", "X=1", "echo", "\n"},
+		{"absolute entry", "hello", "by " + dir + "/bin/hello\n", []string{"PATH=/none:" + dir + "/bin"}},
+		{"entry from the command's directory", "hello", "by " + dir + "/bin/hello\n", []string{"PATH=bin"}},
+		{"what cannot be executed is passed over", "hello", "by " + dir + "/bin/hello\n", []string{"PATH=" + dir + ":bin"}},
+		{"of two PATHs the last holds", "hello", "by " + dir + "/bin/hello\n", []string{"PATH=/none", "PATH=bin"}},
+		{"path from the command's directory", "bin/hello", "by " + dir + "/bin/hello\n", []string{"PATH="}},
+		{"without PATH the system's place", "echo", "\n", []string{"X=1"}},
 	} {
-		r, text := run(t, Command{Argv: []string{row.program}, Dir: dir, Env: []string{"PATH=/none", row.path}[boolInt(row.path == "X=1"):]})
+		r, text := run(t, Command{Argv: []string{row.program}, Dir: dir, Env: row.env})
 		if r.Exit != 0 || text != row.want {
 			t.Errorf("%s: %+v, output %q; want %q", row.name, r, text, row.want)
 		}
 	}
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func TestStart_EnvironmentHasOneValueForEachName(t *testing.T) {

@@ -1,0 +1,94 @@
+package eventlog
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocument_AgreesWithTheCode compares the tables of the published format with the constants
+// that they describe.
+func TestDocument_AgreesWithTheCode(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "internals", "format.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := strings.ReplaceAll(string(b), "\r\n", "\n")
+	fields := func(table string, from int, list ...string) []string {
+		rows := make([]string, 0, len(list)/2)
+		for i := 0; i < len(list); i += 2 {
+			var size int
+			if _, err := fmt.Sscan(list[i+1], &size); err != nil {
+				t.Fatal(table, err)
+			}
+			rows = append(rows, fmt.Sprintf("| %d | %d | %s", from, size, list[i]))
+			from += size
+		}
+		return rows
+	}
+	gap := func(from, to int) string { return fmt.Sprint(to - from) }
+	var want []string
+	want = append(want, fields("frame", offMagic,
+		"magic: "+strings.ToUpper(fmt.Sprintf("% x", magicBytes)), gap(offMagic, offFormat),
+		fmt.Sprintf("format of the frame: %d", frameFormat), gap(offFormat, offFlags),
+		"flags: 0", gap(offFlags, offHeaderLen),
+		fmt.Sprintf("size of the header: %d", headerSize), gap(offHeaderLen, offCommit),
+		"commit", gap(offCommit, offFirst),
+		"position of the first event", gap(offFirst, offTime),
+		"time", gap(offTime, offSynced),
+		"synced through", gap(offSynced, offPrev),
+		"hash of the previous frame", gap(offPrev, offEvents),
+		"number of events", gap(offEvents, offBodyLen),
+		"size of the body", gap(offBodyLen, headerSize))...)
+	want = append(want, fields("place", 0, "id of the log", "16", "segment: the number", "8", "offset of the entry", gap(24, seedSize))...)
+	want = append(want, fields("D file", slotLogID,
+		"id of the log", gap(slotLogID, slotSeg),
+		"segment", gap(slotSeg, slotCommit),
+		"commit: all up to this one", gap(slotCommit, slotEnd),
+		"offset in the segment", gap(slotEnd, slotHash),
+		"the first bytes of the commit's hash", gap(slotHash, slotBoot),
+		"the first bytes of the SHA-256 of the machine's boot id", gap(slotBoot, slotCRC),
+		"CRC32C of the bytes before", gap(slotCRC, slotSize))...)
+	want = append(want,
+		fmt.Sprintf("| %d | body | body |", headerSize),
+		fmt.Sprintf("| %d + body | %d | CRC32C", headerSize, trailerSize),
+		fmt.Sprintf("A frame has %d to %d bytes and 1 to %d events.", minFrame, MaxFrame, MaxEvents),
+		fmt.Sprintf("| 0 | 1 to %d | size of the frame", maxPrefix),
+		fmt.Sprintf("Two slots of %d bytes", slotSize),
+		fmt.Sprintf("multiples of %d", pieceSize),
+		fmt.Sprintf("at least %d bytes", minPiece),
+		fmt.Sprintf("in %d digits", segmentDigits),
+	)
+	for i, field := range []string{"string | user", "string | host", "uint32 | process id", "string | program", "string | reason", "string | working directory", "string | `PATH`"} {
+		want = append(want, fmt.Sprintf("| %d | %s", i+1, field))
+	}
+	for _, name := range []string{formatFile, lockFile, durableFile} {
+		want = append(want, "`"+logDir+"/"+name+"`")
+	}
+	for row := 1; row <= 9; row++ {
+		want = append(want, fmt.Sprintf("\n| %d | ", row))
+	}
+	for _, s := range want {
+		if !strings.Contains(doc, s) {
+			t.Errorf("format.md does not say %q", s)
+		}
+	}
+
+	// The example of FORMAT is one.
+	example := regexp.MustCompile("(?s)```text\n(queuectl log\n.*?)```").FindStringSubmatch(doc)
+	if example == nil {
+		t.Fatal("format.md has no example of FORMAT")
+	}
+	if id, err := decodeFormat([]byte(example[1])); err != nil {
+		line := regexp.MustCompile("id ([0-9a-f]{32})").FindStringSubmatch(example[1])
+		if line != nil {
+			_, _ = hex.Decode(id[:], []byte(line[1]))
+		}
+		t.Errorf("the example of FORMAT: %v; want\n%s", err, encodeFormat(id))
+	}
+}
