@@ -61,7 +61,8 @@ func BenchmarkScan(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
 				t := firstTip(h.id)
-				if why, err := scan(bytes.NewReader(data), int64(len(data)), &t, func(*Entry) error { return nil }); err != nil || why.kind != stopClean {
+				why, err := scan(bytes.NewReader(data), int64(len(data)), &t, func(*Entry) error { return nil })
+				if err != nil || why.kind != stopClean {
 					b.Fatal(why, err)
 				}
 			}

@@ -53,7 +53,8 @@ func (h *handmade) segmentOf(t tip) []byte {
 func (h *handmade) encode(tb testing.TB, events ...Event) ([]byte, tip) {
 	tb.Helper()
 	t := h.end()
-	head := header{Commit: t.head.Commit + 1, First: t.head.Position + 1, Time: int64(1e18) + int64(t.head.Commit), Prev: t.head.Hash}
+	head := header{Commit: t.head.Commit + 1, First: t.head.Position + 1, Prev: t.head.Hash}
+	head.Time = int64(1e18) + int64(t.head.Commit)
 	if head.Commit > h.lag+1 {
 		head.SyncedThrough = head.Commit - 1 - h.lag
 	}

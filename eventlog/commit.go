@@ -229,18 +229,16 @@ func (c *core) sync() error {
 
 // notCommitted makes an answer to a proposal of which nothing was written.
 func notCommitted(err error) error {
-	if isOurs(err) && !errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrNoLog) {
+	if isAnswer(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrNotCommitted, err)
 }
 
-// isOurs says that an error is an answer of the log, not a refusal by a rule of its user.
-func isOurs(err error) bool {
-	for _, ours := range []error{
-		ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer, ErrTooLarge, ErrDiskFull, ErrNoLog,
-	} {
-		if errors.Is(err, ours) {
+// isAnswer says that err tells what became of a proposal, and is not a refusal by a rule of the log's user.
+func isAnswer(err error) bool {
+	for _, answer := range []error{ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer, ErrTooLarge} {
+		if errors.Is(err, answer) {
 			return true
 		}
 	}

@@ -33,7 +33,8 @@ func TestDifferential_IndependentReader(t *testing.T) {
 	var ours bytes.Buffer
 	err = readLog(dir, 1, func(e *Entry) {
 		m := e.Meta
-		fmt.Fprintf(&ours, "%d|%d|%d|%d|%s|%s|%d|%s|%s|%s|%s", e.Commit, e.First, e.Time, e.SyncedThrough, m.User, m.Host, m.PID, m.Program, m.Reason, m.Dir, m.Path)
+		fmt.Fprintf(&ours, "%d|%d|%d|%d", e.Commit, e.First, e.Time, e.SyncedThrough)
+		fmt.Fprintf(&ours, "|%s|%s|%d|%s|%s|%s|%s", m.User, m.Host, m.PID, m.Program, m.Reason, m.Dir, m.Path)
 		for _, ev := range e.Events {
 			fmt.Fprintf(&ours, "|%d:%x", ev.Kind, ev.Data)
 		}

@@ -65,7 +65,11 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 	if err := s.writer.log.Write(uint64(h.Commit), frame); err != nil {
 		return s.mend(at, end, fmt.Errorf("write commit %d: %w", h.Commit, err))
 	}
-	return s.written(at, end)
+	err = s.written(at, end)
+	if len(frame) > windowSize {
+		s.writer.release() // it would keep a copy of the frame
+	}
+	return err
 }
 
 // prepare makes writer ready to write at tip.

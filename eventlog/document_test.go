@@ -45,7 +45,8 @@ func TestDocument_AgreesWithTheCode(t *testing.T) {
 		"hash of the previous frame", gap(offPrev, offEvents),
 		"number of events", gap(offEvents, offBodyLen),
 		"size of the body", gap(offBodyLen, headerSize))...)
-	want = append(want, fields("place", 0, "id of the log", "16", "segment: the number", "8", "offset of the entry", gap(24, seedSize))...)
+	want = append(want, fields("place", 0,
+		"id of the log", "16", "segment: the number", "8", "offset of the entry", gap(24, seedSize))...)
 	want = append(want, fields("D file", slotLogID,
 		"id of the log", gap(slotLogID, slotSeg),
 		"segment", gap(slotSeg, slotCommit),
@@ -64,7 +65,10 @@ func TestDocument_AgreesWithTheCode(t *testing.T) {
 		fmt.Sprintf("at least %d bytes", minPiece),
 		fmt.Sprintf("in %d digits", segmentDigits),
 	)
-	for i, field := range []string{"string | user", "string | host", "uint32 | process id", "string | program", "string | reason", "string | working directory", "string | `PATH`"} {
+	for i, field := range []string{
+		"string | user", "string | host", "uint32 | process id", "string | program", "string | reason",
+		"string | working directory", "string | `PATH`",
+	} {
 		want = append(want, fmt.Sprintf("| %d | %s", i+1, field))
 	}
 	for _, name := range []string{formatFile, lockFile, durableFile} {

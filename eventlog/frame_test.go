@@ -12,7 +12,10 @@ import (
 var (
 	someID    = LogID{1, 2, 3, 0xfe}
 	somePlace = place{id: someID, segment: 7, offset: 1234}
-	someMeta  = Meta{User: "ada", Host: "loom", PID: 42, Program: "queuectl 1.0", Reason: "why", Dir: "/home/ada", Path: "/bin:/usr/bin"}
+	someMeta  = Meta{
+		User: "ada", Host: "loom", PID: 42, Program: "queuectl 1.0",
+		Reason: "why", Dir: "/home/ada", Path: "/bin:/usr/bin",
+	}
 )
 
 func someFrame(tb testing.TB) (frame []byte, h header, events []Event) {
@@ -168,7 +171,8 @@ func TestFrame_EqualMetaIsShared(t *testing.T) {
 		t.Errorf("err %v, same meta decoded twice: %v", err, e.Meta != first)
 	}
 	for i := range 3 * metasKept {
-		if err := e.decodeMeta(appendMeta(nil, &Meta{PID: uint32(i + 1)})[1:]); err != nil || e.Meta.PID != uint32(i+1) || len(e.metas) > metasKept {
+		err := e.decodeMeta(appendMeta(nil, &Meta{PID: uint32(i + 1)})[1:])
+		if err != nil || e.Meta.PID != uint32(i+1) || len(e.metas) > metasKept {
 			t.Fatalf("got %+v, %v, and %d are kept", *e.Meta, err, len(e.metas))
 		}
 	}

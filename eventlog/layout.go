@@ -85,7 +85,8 @@ func decodeFormat(b []byte) (LogID, error) {
 	}
 	var id LogID
 	_, line, _ := bytes.Cut(body, []byte("\nid "))
-	if n, err := hex.Decode(id[:], firstN(line, 2*len(id))); err != nil || n != len(id) || !bytes.Equal(b, encodeFormat(id)) {
+	n, err := hex.Decode(id[:], firstN(line, 2*len(id)))
+	if err != nil || n != len(id) || !bytes.Equal(b, encodeFormat(id)) {
 		return LogID{}, fmt.Errorf("%s cannot be understood: %w", formatFile, ErrNotOurs)
 	}
 	return id, nil
@@ -112,11 +113,15 @@ func firstN(b []byte, n int) []byte { return b[:min(n, len(b))] }
 // ErrNewer for a log of a later version, and ErrNotOurs for everything else that is not a log of
 // ours.
 func readFormat(dir string) (LogID, error) {
-	f, err := os.Open(filepath.Join(dir, logDir, formatFile))
+	path := filepath.Join(dir, logDir, formatFile)
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(filepath.Join(dir, logDir)); errors.Is(err, fs.ErrNotExist) {
 			return LogID{}, fmt.Errorf("%s: %w", dir, ErrNoLog)
 		}
+		f, err = os.Open(path) // log may have come between the two looks, and it comes with its FORMAT
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return LogID{}, fmt.Errorf("%s has no %s: %w", filepath.Join(dir, logDir), formatFile, ErrNotOurs)
 	}
 	if err != nil {
@@ -184,10 +189,12 @@ func listOnce(dir string) (segments []segmentInfo, bad []*CorruptError, err erro
 			case err != nil:
 				return nil, nil, fmt.Errorf("list segments: %w", err)
 			case !ok || !info.Mode().IsRegular():
-				bad = append(bad, &CorruptError{Path: path, Row: 3, Reason: "not the name or not the kind of file of a segment"})
+				const reason = "not the name or not the kind of file of a segment"
+				bad = append(bad, &CorruptError{Path: path, Row: 3, Reason: reason})
 				continue
 			}
-			segments = append(segments, segmentInfo{first: first, path: path, size: info.Size(), sealed: sub == sealedDir})
+			s := segmentInfo{first: first, path: path, size: info.Size(), sealed: sub == sealedDir}
+			segments = append(segments, s)
 		}
 	}
 	// Stable: of two with one name, that in log comes first.
@@ -201,7 +208,8 @@ func listOnce(dir string) (segments []segmentInfo, bad []*CorruptError, err erro
 			segments = slices.Delete(segments, i-1, i) // it moved between the two listings
 			continue
 		}
-		bad = append(bad, &CorruptError{Path: sealed.path, Commit: sealed.first, Row: 3, Reason: "segment is there twice, in log and in sealed"})
+		const reason = "segment is there twice, in log and in sealed"
+		bad = append(bad, &CorruptError{Path: sealed.path, Commit: sealed.first, Row: 3, Reason: reason})
 		segments = slices.Delete(segments, i, i+1)
 	}
 	return segments, bad, nil

@@ -93,7 +93,11 @@ func TestReadFormat_TellsNoLogFromNotOurs(t *testing.T) {
 
 func TestSegmentName_HasTwentyDigits(t *testing.T) {
 	t.Parallel()
-	for first, name := range map[Commit]string{1: "00000000000000000001", 421: "00000000000000000421", 1<<64 - 1: "18446744073709551615"} {
+	for first, name := range map[Commit]string{
+		1:         "00000000000000000001",
+		421:       "00000000000000000421",
+		1<<64 - 1: "18446744073709551615",
+	} {
 		if got := segmentName(first); got != name {
 			t.Errorf("segmentName(%d) = %s", first, got)
 		}
@@ -102,8 +106,8 @@ func TestSegmentName_HasTwentyDigits(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"", "1", "00000000000000000000", "0000000000000000001", "000000000000000000001", "18446744073709551616", "+0000000000000000001",
-		"-0000000000000000001", "0000000000000000000x", "00000000000000000001.START", "0_000000000000000001",
+		"", "1", "00000000000000000000", "0000000000000000001", "000000000000000000001",
+		"18446744073709551616", "+0000000000000000001", "-0000000000000000001", "0000000000000000000x", "00000000000000000001.START", "0_000000000000000001",
 	} {
 		if got, ok := parseSegmentName(name); ok {
 			t.Errorf("parseSegmentName(%q) = %d", name, got)

@@ -65,7 +65,8 @@ func TestReader_ReadsWhatIsDurableInOrder(t *testing.T) {
 		{"by the D file", func() { promise(t, dir, h) }, n},
 	} {
 		tt.set()
-		for _, from := range []Commit{0, 1, 2, h.segments[1].first - 1, h.segments[1].first, h.segments[2].first + 5, n, n + 1, n + 1000} {
+		second, third := h.segments[1].first, h.segments[2].first
+		for _, from := range []Commit{0, 1, 2, second - 1, second, third + 5, n, n + 1, n + 1000} {
 			var got []Head
 			if err := readLog(dir, from, heads(&got)); err != nil {
 				t.Fatal(err)
@@ -189,6 +190,12 @@ func TestReader_StaleBytesAreNotTakenForDurable(t *testing.T) {
 
 func TestReader_DamageIsToldFromNotYet(t *testing.T) {
 	t.Parallel()
+	lastBad := func(n Commit) Commit { return n - 1 }
+	allSound := func(n Commit) Commit { return n }
+	cutOne := func(_ *handmade, b []byte) []byte { return b[:len(b)-1] }
+	add := func(tail []byte) func(*handmade, []byte) []byte {
+		return func(_ *handmade, b []byte) []byte { return append(b, tail...) }
+	}
 	tests := []struct {
 		name   string
 		change func(h *handmade, b []byte) []byte
@@ -196,13 +203,18 @@ func TestReader_DamageIsToldFromNotYet(t *testing.T) {
 		row    int  // 0 = io.EOF
 		valid  func(n Commit) Commit
 	}{
-		{"torn", func(_ *handmade, b []byte) []byte { return b[:len(b)-1] }, false, 0, func(n Commit) Commit { return n - 1 }},
-		{"torn, but promised", func(_ *handmade, b []byte) []byte { return b[:len(b)-1] }, true, 4, func(n Commit) Commit { return n - 1 }},
-		{"never written", func(_ *handmade, b []byte) []byte { return append(b, make([]byte, 4096)...) }, false, 0, func(n Commit) Commit { return n }},
-		{"garbage", func(_ *handmade, b []byte) []byte { return append(b, "garbage"...) }, false, 0, func(n Commit) Commit { return n }},
-		{"garbage behind what is promised", func(_ *handmade, b []byte) []byte { return append(b, "garbage"...) }, true, 6, func(n Commit) Commit { return n }},
-		{"last commit gone", func(h *handmade, b []byte) []byte { return b[:h.tips[h.commits()-1].offset] }, true, 2, func(n Commit) Commit { return n - 1 }},
-		{"flip in the second", func(h *handmade, b []byte) []byte { b[h.tips[1].offset+50]++; return b }, false, 4, func(Commit) Commit { return 1 }},
+		{"torn", cutOne, false, 0, lastBad},
+		{"torn, but promised", cutOne, true, 4, lastBad},
+		{"never written", add(make([]byte, 4096)), false, 0, allSound},
+		{"garbage behind what is not promised", add([]byte("garbage")), false, 0, allSound},
+		{"garbage behind what is promised", add([]byte("garbage")), true, 6, allSound},
+		{"last commit gone", func(h *handmade, b []byte) []byte {
+			return b[:h.tips[h.commits()-1].offset]
+		}, true, 2, lastBad},
+		{"flip in the second", func(h *handmade, b []byte) []byte {
+			b[h.tips[1].offset+50]++
+			return b
+		}, false, 4, func(Commit) Commit { return 1 }},
 	}
 	for _, tt := range tests {
 		h := newHandmade(74, 0)
@@ -215,8 +227,11 @@ func TestReader_DamageIsToldFromNotYet(t *testing.T) {
 		var got []Head
 		err := readLog(dir, 1, heads(&got))
 		var damage *CorruptError
-		if errors.As(err, &damage) != (tt.row != 0) || damage != nil && (damage.Row != tt.row || damage.Path != h.path(dir, 0)) {
+		if errors.As(err, &damage) != (tt.row != 0) || (damage == nil) != (err == nil) {
 			t.Errorf("%s: got %v, want row %d", tt.name, err, tt.row)
+		}
+		if damage != nil && (damage.Row != tt.row || damage.Path != h.path(dir, 0)) {
+			t.Errorf("%s: got %+v, want row %d", tt.name, damage, tt.row)
 		}
 		valid := tt.valid(h.commits())
 		if damage != nil && damage.Commit != valid+1 {

@@ -173,7 +173,8 @@ func TestJudge_WholeFrameThatIsNotTheNextIsNeverCut(t *testing.T) {
 	h := tailLog(t)
 	at := h.tips[5]
 	// As a process would write it that does not know commit 5: with a piece of zeros, to tempt.
-	frame, _, err := appendFrame(nil, header{Commit: 5, First: 5, Prev: h.tips[4].head.Hash}, &Meta{}, []Event{{Data: make([]byte, 2000)}}, at.place())
+	stale := header{Commit: 5, First: 5, Prev: h.tips[4].head.Hash}
+	frame, _, err := appendFrame(nil, stale, &Meta{}, []Event{{Data: make([]byte, 2000)}}, at.place())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (r *request) fail(err error) {
 		err = fmt.Errorf("%w: %v", ErrNotCommitted, err)
 	}
 	for _, p := range r.proposals {
-		if !r.decided || !isOurs(p.Err) {
+		if !r.decided || !isAnswer(p.Err) {
 			p.Err = err
 		}
 	}

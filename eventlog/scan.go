@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"sync"
 )
@@ -246,4 +247,20 @@ func (w *window) peek(offset int64, n int) ([]byte, error) {
 		return nil, fmt.Errorf("read segment: %w", err)
 	}
 	return w.buf[:min(n, got)], nil
+}
+
+// checksum returns the CRC32C of n bytes at offset.
+func (w *window) checksum(crc uint32, offset, n int64) (uint32, error) {
+	for n > 0 {
+		b, err := w.peek(offset, int(min(n, windowSize)))
+		if err != nil {
+			return 0, err
+		}
+		if len(b) == 0 {
+			return 0, io.ErrUnexpectedEOF
+		}
+		crc = crc32.Update(crc, castagnoli, b)
+		offset, n = offset+int64(len(b)), n-int64(len(b))
+	}
+	return crc, nil
 }

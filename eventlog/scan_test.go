@@ -203,7 +203,8 @@ func (m *meter) ReadAt(p []byte, off int64) (int, error) {
 func TestScan_LengthIsBoundedBeforeMemoryIsTaken(t *testing.T) {
 	t.Parallel()
 	at := firstTip(someID)
-	frame, _, err := appendFrame(nil, header{Commit: 1, First: 1, Prev: someID.hash()}, &Meta{}, []Event{{Data: make([]byte, 1000)}}, at.place())
+	head := header{Commit: 1, First: 1, Prev: someID.hash()}
+	frame, _, err := appendFrame(nil, head, &Meta{}, []Event{{Data: make([]byte, 1000)}}, at.place())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,10 @@ func TestVerify_SoundLog(t *testing.T) {
 	for _, s := range h.segments {
 		size += int64(len(s.data))
 	}
-	want := Report{ID: h.id, Head: h.end().head, Durable: h.commits(), Segments: 3, Events: uint64(h.end().head.Position), Bytes: size, Repairs: 1}
+	want := Report{
+		ID: h.id, Head: h.end().head, Durable: h.commits(),
+		Segments: 3, Events: uint64(h.end().head.Position), Bytes: size, Repairs: 1,
+	}
 	if fmt.Sprint(*report) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", *report, want)
 	}
@@ -93,8 +97,12 @@ func TestVerify_TornTailIsNoDamage(t *testing.T) {
 		t.Fatalf("got %+v, %v", report, report.Damage)
 	}
 	got := *report.Torn
-	if got.Segment != segmentName(s.first) || got.Offset != before.offset || got.Size != int64(len(tail)) || !strings.Contains(got.Verdict, "row 5") {
-		t.Errorf("got %+v", got)
+	want := Repair{
+		Segment: segmentName(s.first), Offset: before.offset, Size: int64(len(tail)),
+		CRC: crc32.Checksum(tail, castagnoli), Verdict: got.Verdict,
+	}
+	if got != want || !strings.Contains(got.Verdict, "row 5") {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

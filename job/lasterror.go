@@ -10,7 +10,7 @@ import (
 const lastErrorTail = 200
 
 // LastError says how a run failed, in the words that a job's last_error has: "Exit 3: " and the last
-// lines of the output, "Signal 9: …", "Timeout after 2s: …", or "Worker lost" for WhyNone. why is how
+// lines of the output, "Signal 9: …", "Timeout after 2s: …", "Error: …" for a handler, or "Worker lost" for WhyNone. why is how
 // the run itself ended: of a JobDied event its Failure and not its Why.
 func LastError(why Why, r Result) string {
 	var head string
@@ -23,6 +23,8 @@ func LastError(why Why, r Result) string {
 		head = "Timeout after " + FormatDuration(r.Timeout)
 	case WhyExit:
 		head = fmt.Sprintf("Exit %d", r.Exit)
+	case WhyError:
+		head = "Error"
 	default: // of a newer program
 		head = why.String()
 	}

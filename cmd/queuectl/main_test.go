@@ -17,6 +17,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Of the race detector, which otherwise lets every process sleep for a second at its end.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	testscript.Main(m, map[string]func(){"queuectl": main})
 }
 
@@ -33,6 +35,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("QUEUECTL_DIR", filepath.Join(env.WorkDir, "q"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("TERM", "xterm")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("TZ", "UTC")
 			env.Setenv("LC_ALL", "C.UTF-8")
 			return nil

@@ -28,8 +28,8 @@ func Look(pid int) (st Status, ok bool) {
 // blanks and parentheses itself.
 func parseStat(pid int, line []byte) (Status, bool) {
 	_, rest, found := bytes.Cut(line[bytes.LastIndexByte(line, ')')+1:], []byte(" "))
-	field := bytes.Fields(rest) // from the third on
-	const state, group, start = 3 - 3, 5 - 3, 22 - 3
+	field := bytes.Fields(rest)          // from the third on
+	const state, group, start = 0, 2, 19 // 3, 5 and 22 of the manual page
 	if !found || len(field) <= start {
 		return Status{}, false
 	}

@@ -7,15 +7,6 @@ import (
 	"time"
 )
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-	}
-}
-
 // command completes a command of a test: the environment of this process, and an output file in a directory that is not
 // there yet.
 func command(t testing.TB, c Command) Command {

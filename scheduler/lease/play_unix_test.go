@@ -171,3 +171,8 @@ func (w *worker) pids(t *testing.T) (pids []int) {
 	}
 	return pids
 }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +81,16 @@ func TestHoldWorker_IsNeverInherited(t *testing.T) {
 	for _, f := range []*os.File{w.lock.File(), w.fifo} {
 		if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("%s: descriptor flags %#x, %v; want FD_CLOEXEC", f.Name(), flags, err)
+		}
+	}
+}
+
+// eventually waits for something that happens in another process.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 20 s", what)
 		}
 	}
 }

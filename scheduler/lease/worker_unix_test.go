@@ -15,6 +15,15 @@ import (
 	"github.com/queuectl/queuectl/internal/file"
 )
 
+func alive(t *testing.T, dir, id string) bool {
+	t.Helper()
+	ok, err := WorkerAlive(dir, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
+}
+
 func TestWorkerAlive_UntilItsProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	w := startWorker(t, "")
