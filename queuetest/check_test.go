@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
+	"os"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,6 +14,21 @@ import (
 	"github.com/queuectl/queuectl/queue"
 	"github.com/queuectl/queuectl/queuetest"
 )
+
+// histories is how many random histories the model test tries, unless -rapid.checks says otherwise.
+const histories = "2000"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given && !testing.Short() {
+		if err := flag.Set("rapid.checks", histories); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // TestQueue_BehavesAsTheModel is the project's own model test. The handler does what its payload says
 // for each run in turn, so that histories are drawn and not random.
