@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,10 +130,12 @@ func TestFinish_BackOffBaseOfJobBeforeSettingBeforeWorker(t *testing.T) {
 	}
 }
 
-func TestFinish_JitterDependsOnTheRunAlone(t *testing.T) {
+func TestFinish_JitterDependsOnTheLogAndTheRun(t *testing.T) {
 	t.Parallel()
-	delays := func() (delays []time.Duration) {
-		w := newWorld(t)
+	delays := func(log [16]byte) (delays []time.Duration) {
+		w := &world{tester: t, State: decide.NewState(), raw: decide.NewState(), decoded: decide.NewState()}
+		w.at = job.At{Position: 1, Time: noon.UnixNano()}
+		w.fold([]job.Event{job.LogCreated{LogID: log}})
 		worker := w.worker("w1")
 		w.must(decide.SetConfig(w.State, w.at, "backoff_jitter", "0.5"))
 		w.enqueue("a", "b", "c")
@@ -142,16 +145,17 @@ func TestFinish_JitterDependsOnTheRunAlone(t *testing.T) {
 		}
 		return delays
 	}
-	first, second := delays(), delays()
-	different := false
-	for i, d := range first {
-		if d != second[i] || d < 2*time.Second || d > 3*time.Second {
-			t.Errorf("run %d: delays %v and %v, want the same from 2 s to 3 s", i, d, second[i])
-		}
-		different = different || d != first[0]
+	first := delays([16]byte{})
+	if second := delays([16]byte{}); !slices.Equal(first, second) {
+		t.Errorf("delays %v and %v of the same runs", first, second)
 	}
-	if !different {
-		t.Error("all runs have the same jitter")
+	if slices.Equal(first, delays([16]byte{0: 1})) || slices.Equal(first, delays([16]byte{15: 1})) {
+		t.Error("two logs have the same jitter")
+	}
+	for i, d := range first {
+		if d < 2*time.Second || d > 3*time.Second || i > 0 && d == first[0] {
+			t.Errorf("run %d: delay %v after %v, want others from 2 s to 3 s", i, d, first[:i])
+		}
 	}
 }
 

@@ -82,7 +82,8 @@ func (a *ahead) torn(from, end int64) (bool, error) {
 			return a.lostPiece(from, end, end) // where this frame ends is not known: perhaps not before end
 		}
 		if from+size > end {
-			return end == a.size, nil
+			// Right behind the valid prefix, the scan would have said so if it was the next frame.
+			return end == a.size && from > a.t.offset, nil
 		}
 		if lost, err := a.lostPiece(from, from+size, end); !lost || err != nil {
 			return false, err

@@ -39,16 +39,6 @@ func (h *handmade) last() *handmadeSegment { return h.segments[len(h.segments)-1
 func (h *handmade) end() tip               { return h.tips[len(h.tips)-1] }
 func (h *handmade) commits() Commit        { return Commit(len(h.tips) - 1) }
 
-// segmentOf returns the bytes of the segment that t lies in.
-func (h *handmade) segmentOf(t tip) []byte {
-	for _, s := range h.segments {
-		if s.first == t.segment {
-			return s.data
-		}
-	}
-	return nil
-}
-
 // encode returns the frame of the next commit, and the tip behind it.
 func (h *handmade) encode(tb testing.TB, events ...Event) ([]byte, tip) {
 	tb.Helper()

@@ -126,8 +126,9 @@ func (c *core) await() {
 }
 
 // accept takes over the lock that was waited for.
-func (c *core) accept(g grant) {
-	c.awaiting = false
+func (c *core) accept() {
+	g := c.offer
+	c.offer, c.awaiting = grant{}, false
 	c.notice.stop()
 	if g.err != nil {
 		c.refuse(fmt.Errorf("lock log: %w", g.err))

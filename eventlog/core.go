@@ -48,6 +48,7 @@ type core struct {
 
 	awaiting bool       // a goroutine waits for A
 	granted  chan grant // its answer
+	offer    grant      // as last received
 	notice   pause      // until it is told of
 	weighing pause      // until weighed is looked at again
 	settling pause      // until the log counts as idle
@@ -164,8 +165,8 @@ func (c *core) next() func() {
 		return nothing
 	case <-c.log.quit:
 		return nothing
-	case g := <-c.granted:
-		return func() { c.accept(g) }
+	case c.offer = <-c.granted:
+		return c.accept
 	case <-c.notice.timer.C:
 		return func() { c.log.opt.OnWait(c.store.holder()) }
 	case <-c.weighing.timer.C:
@@ -380,6 +381,9 @@ func (c *core) end() {
 		r.answerIf(waiting, ErrClosed)
 	}
 	c.refuse(ErrClosed)
+	if c.offer.drop != nil {
+		c.offer.drop()
+	}
 	// Somebody's code has panicked if there is one of these.
 	for _, r := range append(c.round.requests, c.viewing) {
 		if r != nil && !r.answered() {

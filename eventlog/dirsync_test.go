@@ -119,6 +119,7 @@ func TestSync_DirectoryBeforeTheFirstAcknowledgementInASegment(t *testing.T) {
 	dir := t.TempDir()
 	h, w := openWatched(t, dir, Options{SegmentSize: 150})
 	h.append(t, "a")
+	h.view(t) // D is synced after the acknowledgement, but before anything else is done
 	// That made segment 3; what is written is in segment 1, which tidwall/wal has synced.
 	wantCalls(t, w, "datasync durable")
 	if got, _ := readDurable(dir, h.ID()); got != 2 {

@@ -82,9 +82,6 @@ func (s *dirStore) prepare() error {
 		return nil
 	}
 	w.release()
-	if _, err := s.segments(); err != nil {
-		return err
-	}
 	log, err := wal.Open(s.path(""), &wal.Options{
 		NoSync:           true, // see sync
 		SegmentSize:      s.limit(),

@@ -89,12 +89,11 @@ func isBad(err error) bool {
 // reseal makes the checksum right again after a change, as a faulty or hostile writer would.
 func reseal(frame []byte, p place) []byte {
 	end := len(frame) - trailerSize
-	crc := crc32.Checksum(frame[:end], castagnoli)
 	var seed [32]byte
 	copy(seed[:], p.id[:])
 	binary.LittleEndian.PutUint64(seed[16:], uint64(p.segment))
 	binary.LittleEndian.PutUint64(seed[24:], uint64(p.offset))
-	crc = crc32.Update(crc32.Checksum(seed[:], castagnoli), castagnoli, frame[:end])
+	crc := crc32.Update(crc32.Checksum(seed[:], castagnoli), castagnoli, frame[:end])
 	binary.LittleEndian.PutUint32(frame[end:], crc)
 	return frame
 }
@@ -152,8 +151,8 @@ func TestFrame_LaterMetaFieldsAreSkipped(t *testing.T) {
 	t.Parallel()
 	var e Entry
 	b := appendMeta(nil, &someMeta)[1:]
-	later := append([]byte{15<<3 | 0, 7}, b...)  // a number nobody knows
-	later = append(later, 1<<3|0, 9, 15<<3|2, 0) // and the user as a number
+	later := append([]byte{15 << 3, 7}, b...)  // a number nobody knows
+	later = append(later, 1<<3, 9, 15<<3|2, 0) // and the user as a number
 	if err := e.decodeMeta(later); err != nil || *e.Meta != someMeta {
 		t.Errorf("got %v %+v", err, e.Meta)
 	}

@@ -10,7 +10,7 @@ import (
 //	row  found                                                          verdict
 //	1    clean end, nothing promised beyond it                          sound
 //	2    clean end, a promise beyond it                                 damage
-//	3    a bad segment that is not the last, a gap, a misnamed segment  damage (see replay and Verify)
+//	3    a bad segment that is not the last, a gap, a misnamed segment  damage (see misplaced)
 //	4    bad bytes, a promise beyond them                               damage
 //	5    a frame cut by the end of the file, or pieces never written    torn
 //	6    bad bytes that neither explains                                damage: cannot be told from it

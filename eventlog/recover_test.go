@@ -85,6 +85,7 @@ func TestJudge_EveryRowOfTheTable(t *testing.T) {
 		{"hole, and a flip behind it", func(b []byte) []byte { b[2900]++; return zero(b, 1024, 1536) }, 0, 2, 8},
 		{"hole, and garbage at the end", func(b []byte) []byte { return append(zero(b, 1024, 1536), "garbage"...) }, 0, 2, 8},
 		{"length that swallows whole commits", swallow, 0, 2, 8},
+		{"cut, and not the next commit", func(b []byte) []byte { b[2502+offCommit]++; return b[:2990] }, 0, 5, 6},
 	}
 	rows := map[int]bool{3: true} // see TestVerify_RowThree
 	for _, tt := range tests {
@@ -308,7 +309,7 @@ func oracle(data []byte, t tip, why stop, promised Commit) int {
 	hole := t.offset
 	endHole := func(end int64) {
 		whole := why.kind == stopCut && hole == t.offset && end == size
-		explained = explained && (hole == end || whole || oracleTorn(data, hole, end))
+		explained = explained && (hole == end || whole || oracleTorn(data, t.offset, hole, end))
 	}
 	for at := t.offset; at < size; {
 		n, k := binary.Uvarint(data[at:min(at+maxPrefix, size)])
@@ -338,8 +339,9 @@ func oracle(data []byte, t tip, why stop, promised Commit) int {
 	return 6
 }
 
-// oracleTorn says whether each frame in data[at:end] lacks a piece.
-func oracleTorn(data []byte, at, end int64) bool {
+// oracleTorn says whether each frame in data[at:end] lacks a piece, or is cut and not the first
+// behind what is valid.
+func oracleTorn(data []byte, valid, at, end int64) bool {
 	if at >= end {
 		return true
 	}
@@ -356,7 +358,7 @@ func oracleTorn(data []byte, at, end int64) bool {
 	n, k := binary.Uvarint(rest[:min(len(rest), 4)])
 	switch {
 	case k == 0 && len(rest) < 4:
-		return end == int64(len(data))
+		return at > valid
 	case k <= 0, k > 1 && rest[k-1] == 0, n < minFrame, n > MaxFrame:
 		return lacks(end)
 	}
@@ -370,7 +372,7 @@ func oracleTorn(data []byte, at, end int64) bool {
 		return lacks(end)
 	}
 	if next > end {
-		return end == int64(len(data))
+		return end == int64(len(data)) && at > valid
 	}
-	return lacks(next) && oracleTorn(data, next, end)
+	return lacks(next) && oracleTorn(data, valid, next, end)
 }

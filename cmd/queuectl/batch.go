@@ -178,6 +178,7 @@ func (b *batch) refused(err error, text []byte) error {
 		where = fmt.Sprintf("line %d, %s", bad.Line, where)
 	}
 	f := invalidJSON(fmt.Sprintf("%s (%s)", bad.Reason, where))
+	f.hint = "shells take quotes away: put the JSON into single quotes, or use flags instead ('queuectl enqueue --help')"
 	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		f.hint = "a command needs no JSON: queuectl enqueue -- " + job.Quote([]string{string(text)})
 	}
