@@ -33,8 +33,9 @@ type Command struct {
 	Output string
 	// OutputMax bounds the size of Output while the first process runs: what exceeds it is cut from the middle, so
 	// that the first quarter of it and the most recent half stay, with a line between them that says how much is
-	// missing. It is looked at ten times a second: until then, and once the first process has ended, the file may
-	// grow as fast as the disk takes it. 0 = no limit.
+	// missing. Of a command that prints faster than a disk's cache is copied, the most recent 64 KiB stay. The size
+	// is looked at ten times a second and at the end: until then, and once the first process has ended, the file may
+	// grow as fast as the system lets it. What is printed in the microseconds of a cut may be lost. 0 = no limit.
 	OutputMax int64
 
 	Lease *os.File // inherited as descriptor 100, on Unix; nil = none. It stays the caller's

@@ -30,7 +30,7 @@ var rooms = map[string]room{
 	},
 	"scheduler": {
 		ours: []string{"job"}, pure: true,
-		reason: "the timeline is a second fold: it says what is due and never acts",
+		reason: "the timeline says what is due, from what it is told, and never acts",
 	},
 	"decide": {
 		ours: []string{"job", "projection", "scheduler"}, pure: true,
@@ -64,13 +64,13 @@ var rooms = map[string]room{
 	},
 	"queuetest": {
 		ours:    []string{"job", "projection", "eventlog", "queue"},
-		library: []string{"pgregory.net/rapid", "github.com/rs/zerolog"},
+		library: []string{"pgregory.net/rapid"},
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
 		ours: []string{"job", "projection", "eventlog", "queue"},
 		library: []string{
-			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
+			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term",
 			"github.com/mattn/go-runewidth",
 		},
 		reason: "the command line speaks to the queue; a rule of the domain in it would bind nobody who embeds the library",
@@ -79,7 +79,7 @@ var rooms = map[string]room{
 		ours:   []string{"job", "queue", "internal/file"},
 		reason: "benchmarks measure what users of the queue and of the command get",
 	},
-	"fuzz": {reason: "it holds tests only"},
+	"fuzz":         {reason: "it holds tests only"},
 	"scripts/pack": {reason: "a release is packed with the standard library alone"},
 }
 
@@ -91,7 +91,7 @@ var keepers = []struct {
 }{
 	{"github.com/alecthomas/kong", []string{"cmd/queuectl"}, "flags are a matter of the command line"},
 	{"github.com/tidwall/wal", []string{"eventlog"}, "used in any other way than eventlog's it overwrites what other processes wrote"},
-	{"github.com/rs/zerolog", []string{"queue", "queuetest", "cmd/queuectl"}, "packages below the engine return facts instead of logging"},
+	{"github.com/rs/zerolog", []string{"queue", "cmd/queuectl"}, "packages below the engine return facts instead of logging"},
 	{"log", nil, "zerolog is the only logger"},
 	{"log/slog", nil, "zerolog is the only logger"},
 	{"math/rand", nil, "math/rand/v2 has replaced it"},
