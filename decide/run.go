@@ -38,7 +38,8 @@ type Outcome struct {
 
 // Finish ends a run. It completes the job; or counts a failed attempt, after which the job waits for
 // its next one or is dead; or gives the job back. If the job's cancellation was asked for, the job is
-// cancelled, unless the run had completed it before the request took effect: what is done is done.
+// cancelled however the run ended, because many programs end with exit code 0 when they get TERM; the
+// event holds the result.
 //
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
@@ -52,10 +53,10 @@ func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, e
 		return nil, err
 	}
 	switch {
-	case o.Failure == job.WhyNone && o.Returned == job.WhyNone:
-		return []job.Event{&job.JobCompleted{Job: o.Job, Run: o.Run, Result: o.Result}}, nil
 	case b.CancelAsked:
 		return []job.Event{&job.JobCancelled{Job: o.Job, Run: o.Run, Result: o.Result}}, nil
+	case o.Failure == job.WhyNone && o.Returned == job.WhyNone:
+		return []job.Event{&job.JobCompleted{Job: o.Job, Run: o.Run, Result: o.Result}}, nil
 	case o.Returned != job.WhyNone:
 		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: o.Returned}}, nil
 	case b.Attempts >= b.MaxRetries:

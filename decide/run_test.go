@@ -186,7 +186,7 @@ func TestFinish_CancelAsked(t *testing.T) {
 		{"killed", decide.Outcome{Failure: job.WhySignal, Result: job.Result{Signal: 15}}, job.KindJobCancelled, job.Cancelled},
 		{"failed", exit1, job.KindJobCancelled, job.Cancelled},
 		{"given back", decide.Outcome{Returned: job.WhyStop}, job.KindJobCancelled, job.Cancelled},
-		{"completed before the request took effect", decide.Outcome{}, job.KindJobCompleted, job.Completed},
+		{"ended with exit code 0 on TERM", decide.Outcome{}, job.KindJobCancelled, job.Cancelled},
 	} {
 		w := newWorld(t)
 		worker := w.worker("w1")
