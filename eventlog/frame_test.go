@@ -117,6 +117,16 @@ func TestFrame_RefusesWithRightChecksum(t *testing.T) {
 		{"fewer events", func(b []byte) []byte { b[offEvents] = 2; return b }, false},
 		{"more events", func(b []byte) []byte { b[offEvents] = 4; return b }, false},
 		{"4 billion events", func(b []byte) []byte { copy(b[offEvents:], "\xff\xff\xff\xff"); return b }, false},
+		{"as many events as can be", func(b []byte) []byte {
+			binary.LittleEndian.PutUint32(b[offEvents:], MaxEvents)
+			return b
+		}, false},
+		{"a number in a longer form", func(b []byte) []byte {
+			i := bytes.Index(b, []byte("\x01\x03one"))
+			copy(b[i:], "\x81\x00\x02")
+			return b
+		}, false},
+		{"a byte behind it", func(b []byte) []byte { return append(b, 0) }, false},
 		{"meta longer than the body", func(b []byte) []byte { b[headerSize], b[body] = 0xff, 0x7f; return b }, false},
 		{"malformed meta", func(b []byte) []byte { b[body] = 0x07; return b }, false},
 		{"cut by one", func(b []byte) []byte { return b[:len(b)-1] }, false},
@@ -125,7 +135,12 @@ func TestFrame_RefusesWithRightChecksum(t *testing.T) {
 	}
 	for _, tt := range tests {
 		frame, _, _ := someFrame(t)
-		err := decodeFrame(reseal(tt.change(frame), somePlace), somePlace, new(Entry))
+		frame = reseal(tt.change(frame), somePlace)
+		var e Entry
+		err := decodeFrame(frame, somePlace, &e)
+		if cap(e.Events)*minEvent > len(frame) {
+			t.Errorf("%s: memory for %d events was taken", tt.name, cap(e.Events))
+		}
 		if tt.newer != errors.Is(err, ErrNewer) || tt.newer == isBad(err) {
 			t.Errorf("%s: got %v", tt.name, err)
 		}

@@ -238,6 +238,42 @@ func TestJudge_FalseFramesDoNotKeepItBusy(t *testing.T) {
 	}
 }
 
+// TestJudge_FindsFramesWherePiecesMeet: the search reads a window at a time.
+func TestJudge_FindsFramesWherePiecesMeet(t *testing.T) {
+	t.Parallel()
+	at := firstTip(someID)
+	junk := bytes.Repeat([]byte{0xff}, windowSize)
+	for d := -10; d <= 10; d++ {
+		data := append(bytes.Clone(junk), junk[:10]...)[:windowSize+d]
+		p := place{id: someID, segment: 1, offset: int64(len(data))}
+		frame, _, err := appendFrame(nil, header{Commit: 9, SyncedThrough: 5}, &Meta{}, []Event{{}}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(binary.AppendUvarint(data, uint64(len(frame))), frame...)
+		v, highest, err := judge(bytes.NewReader(data), int64(len(data)), at, stop{kind: stopBad}, 0)
+		if err != nil || v.row != 4 || highest != 5 {
+			t.Errorf("frame at %d: got %s, promised %d, %v", p.offset, v, highest, err)
+		}
+	}
+}
+
+// TestJudge_SegmentThatBecomesShorter: without the lock, another process may be cutting it.
+func TestJudge_SegmentThatBecomesShorter(t *testing.T) {
+	t.Parallel()
+	h := tailLog(t)
+	data := zero(bytes.Clone(h.last().data), 1024, 1536)
+	at := h.tips[2]
+	for size := range data {
+		for _, kind := range []stopKind{stopBad, stopCut} {
+			_, highest, err := judge(bytes.NewReader(data[:size]), int64(len(data)), at, stop{kind: kind}, 0)
+			if err != nil || highest != 0 {
+				t.Errorf("size %d: promised %d, %v", size, highest, err)
+			}
+		}
+	}
+}
+
 // tally counts what is read.
 type tally struct {
 	io.ReaderAt

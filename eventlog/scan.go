@@ -159,7 +159,7 @@ func (s *scanner) next(t *tip) (*Entry, stop, error) {
 func claim(b []byte) (int64, error) {
 	n, k := uvarint(firstN(b, maxPrefix))
 	if k == 0 {
-		if len(b) < maxPrefix && b[len(b)-1] >= 0x80 {
+		if len(b) > 0 && len(b) < maxPrefix && b[len(b)-1] >= 0x80 {
 			return entryMax, nil // not even the prefix is whole
 		}
 		return 0, badFrame("its length is malformed")
@@ -240,16 +240,14 @@ func (w *window) peek(offset int64, n int) ([]byte, error) {
 	got, err := w.r.ReadAt(w.buf, offset)
 	w.buf = w.buf[:got]
 	w.got += int64(got)
-	if got < want && errors.Is(err, io.EOF) {
-		w.size = offset + int64(got) // cut since it was measured: the bytes that are left are what there is
-	} else if got < want {
+	if got < want && !errors.Is(err, io.EOF) { // EOF: it was cut since it was measured
 		w.buf = w.buf[:0]
 		return nil, fmt.Errorf("read segment: %w", err)
 	}
 	return w.buf[:min(n, got)], nil
 }
 
-// checksum returns the CRC32C of n bytes at offset.
+// checksum returns the CRC32C of n bytes at offset, fewer only at the end of the segment.
 func (w *window) checksum(crc uint32, offset, n int64) (uint32, error) {
 	for n > 0 {
 		b, err := w.peek(offset, int(min(n, windowSize)))
@@ -257,7 +255,7 @@ func (w *window) checksum(crc uint32, offset, n int64) (uint32, error) {
 			return 0, err
 		}
 		if len(b) == 0 {
-			return 0, io.ErrUnexpectedEOF
+			break
 		}
 		crc = crc32.Update(crc, castagnoli, b)
 		offset, n = offset+int64(len(b)), n-int64(len(b))

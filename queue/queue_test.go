@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -451,5 +453,20 @@ func TestOpen_NoCreateLeavesNothing(t *testing.T) {
 	t.Parallel()
 	if _, err := queue.Open(t.Context(), t.TempDir()+"/none", queue.Options{NoCreate: true}); !errors.Is(err, eventlog.ErrNoLog) {
 		t.Errorf("got %v, want ErrNoLog", err)
+	}
+}
+
+func TestRun_EndsWhenTheDirectoryIsDeleted(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "queue")
+	q := open(t, dir)
+	_, _, wait := works(t, q, queue.WorkerOptions{})
+	enqueue(t, q, job.Spec{ID: "long", Command: "sleep 100"})
+	waitFor(t, q, "long", running)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(); !errors.Is(err, eventlog.ErrNoLog) {
+		t.Errorf("the worker returned %v, want ErrNoLog", err)
 	}
 }

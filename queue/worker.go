@@ -324,7 +324,7 @@ func (w *worker) reserve(due bool) (slots int) {
 }
 
 // sleep returns when the log has changed, a slot is free, a job may be due, or it is time to stop. It
-// lasts at most a second while something waits, because the wall clock may be set.
+// lasts at most a second, because the wall clock may be set and the directory may be deleted.
 func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
 	const most = time.Second
 	stop, stopNow := ctx.Done(), w.opt.StopNow
@@ -339,19 +339,15 @@ func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
 		changed = nil
 	}
 	w.mu.Unlock()
-	var due <-chan time.Time
-	if g.waits {
-		d := time.Duration(g.next - w.q.opt.Now().UnixNano())
-		if d <= 0 { // due, but all slots are taken or the machine is full: a free slot wakes us
-			d = most
-		}
-		t := time.NewTimer(min(d, most))
-		defer t.Stop()
-		due = t.C
+	wait := most
+	if left := time.Duration(g.next - w.q.opt.Now().UnixNano()); g.waits && left > 0 {
+		wait = min(left, most)
 	}
+	due := time.NewTimer(wait)
+	defer due.Stop()
 	select {
 	case <-changed:
-	case <-due:
+	case <-due.C:
 	case <-w.wake:
 	case <-stop:
 	case <-stopNow:

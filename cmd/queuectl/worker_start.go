@@ -75,7 +75,10 @@ func started(s *session, w job.Worker) {
 
 // cannotRecord gives an error that keeps a worker from recording what it does its exit code.
 func cannotRecord(err error) error {
-	for _, cause := range []error{eventlog.ErrUnknown, eventlog.ErrNotCommitted, eventlog.ErrDiskFull, eventlog.ErrClosed} {
+	for _, cause := range []error{
+		eventlog.ErrUnknown, eventlog.ErrNotCommitted, eventlog.ErrDiskFull, eventlog.ErrClosed,
+		eventlog.ErrNoLog, // the directory was deleted: worker start has made it
+	} {
 		if errors.Is(err, cause) {
 			return &failure{exit: exitUnknown, err: err, hint: "the worker could not record what it does and has stopped; its jobs will run again"}
 		}

@@ -24,6 +24,12 @@ type Status struct {
 	Zombie bool
 }
 
+// Holder is a process that holds a lock.
+type Holder struct {
+	ID
+	Took bool // it took the lock itself; else it inherited it
+}
+
 // Lives says whether the process exists and is not a zombie. It is false where processes cannot be looked at.
 func (id ID) Lives() bool {
 	st, ok := Look(id.Pid)

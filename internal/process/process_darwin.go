@@ -49,7 +49,7 @@ func Marked(...string) []ID { return nil }
 func HasMarks(int, ...string) (has, readable bool) { return false, false }
 
 // Holders needs Linux; elsewhere it lists nobody.
-func Holders(fs.FileInfo) []ID { return nil }
+func Holders(fs.FileInfo) []Holder { return nil }
 
 // Namespace needs Linux; elsewhere it is "".
 func Namespace() string { return "" }

@@ -106,30 +106,31 @@ func (e *environ) has(pid int) (has, readable bool) {
 	return true, true
 }
 
-// Holders lists the living processes that hold an exclusive flock on the file through a descriptor that they opened or
-// inherited. A process that merely has the file open is none.
-func Holders(file fs.FileInfo) []ID {
+// Holders lists the living processes that hold an exclusive flock on the file. A process that merely has the file open
+// is none.
+func Holders(file fs.FileInfo) []Holder {
 	want, ok := file.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
 	}
-	var ids []ID
+	var holders []Holder
 	for pid := range all() {
-		if !holds(pid, want) {
+		held, took := holds(pid, want)
+		if !held {
 			continue
 		}
 		if st, ok := Look(pid); ok && !st.Zombie {
-			ids = append(ids, st.ID)
+			holders = append(holders, Holder{ID: st.ID, Took: took})
 		}
 	}
-	return ids
+	return holders
 }
 
-func holds(pid int, want *syscall.Stat_t) bool {
+func holds(pid int, want *syscall.Stat_t) (held, took bool) {
 	proc := "/proc/" + strconv.Itoa(pid)
 	dir, err := os.Open(proc + "/fd")
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer dir.Close() // opened for reading
 	names, _ := dir.Readdirnames(-1)
@@ -139,13 +140,26 @@ func holds(pid int, want *syscall.Stat_t) bool {
 		if unix.Fstatat(int(dir.Fd()), name, &st, 0) != nil || st.Ino != want.Ino || st.Dev != want.Dev {
 			continue
 		}
-		// The kernel lists the locks of exactly this open file: proc_pid_fdinfo(5).
 		info, err := readFile(proc+"/fdinfo/"+name, buf[:])
-		if err == nil && bytes.Contains(info, []byte("FLOCK  ADVISORY  WRITE")) {
-			return true
+		if err != nil {
+			continue
+		}
+		if taker, locked := flockTaker(info); locked {
+			return true, taker == pid
 		}
 	}
-	return false
+	return false, false
+}
+
+// flockTaker finds the process that took an exclusive flock in a file of proc_pid_fdinfo(5), which lists the locks of
+// exactly that open file. It is 0 for a process that is gone or in another pid namespace.
+//
+//	lock:	1: FLOCK  ADVISORY  WRITE 4711 fe:00:131078 0 EOF
+func flockTaker(info []byte) (pid int, locked bool) {
+	_, rest, locked := bytes.Cut(info, []byte("FLOCK  ADVISORY  WRITE "))
+	number, _, _ := bytes.Cut(rest, []byte(" "))
+	pid, _ = strconv.Atoi(string(number))
+	return pid, locked
 }
 
 // all ranges over the pids that /proc shows.

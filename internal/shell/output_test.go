@@ -94,6 +94,20 @@ func TestOutput_KeepsHeadAndTailOfWhatWasPrinted(t *testing.T) {
 	})
 }
 
+func TestOutput_KeepsHalfOfALargeOutput(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	p := newPrinted(t, t.TempDir(), most)
+	defer p.f.Close()
+	for i := range 5 {
+		p.print(t, bytes.Repeat(fmt.Appendf(nil, "%d%99d\n", i, i), 10_000))
+		p.out.trimLocked()
+		if err := p.check(most); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOutput_LimitShorterThanTheLineIsNoLimit(t *testing.T) {
 	t.Parallel()
 	p := newPrinted(t, t.TempDir(), 10)
@@ -107,7 +121,7 @@ func TestOutput_LimitShorterThanTheLineIsNoLimit(t *testing.T) {
 // What a command prints in the very moment of a cut may be lost. Here that is all the time; whatever stays is in order.
 func TestOutput_CutsWhileTheCommandPrints(t *testing.T) {
 	t.Parallel()
-	const most, lines = 256 << 10, 200_000
+	const most, lines = 256 << 10, 100_000
 	p := newPrinted(t, t.TempDir(), most)
 	done := make(chan error, 1)
 	go func() {

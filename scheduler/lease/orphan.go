@@ -32,7 +32,7 @@ func (e *SurvivorError) Error() string {
 // EndOrphan makes sure that nothing of a lost run lives any more. The run is over only when its lock is free, and its
 // process group is empty, and (Linux) no environment that may be read carries its marks. What still lives gets TERM,
 // and KILL after grace. Only processes that are proven to be of the run are signalled, each as the one that it was when
-// it was proven: those that carry the marks, that hold the lock, or whose group has such a member or its own leader
+// it was proven: those that carry the marks, that inherited the lock, or whose group has such a member or its own leader
 // still. Zombies do not live.
 //
 // It returns nil when the run is over, a *[SurvivorError] when something survives KILL or must not be signalled, ctx's
@@ -184,9 +184,13 @@ func (o *orphan) look() (sight, error) {
 		return s, err
 	}
 	if s.locked && len(s.proven) == 0 {
-		s.proven = process.Holders(o.info)
+		o.lookAtHolders(&s)
 	}
-	o.spare(&s)
+	// This process, if the run started it, is not to be ended by itself.
+	if i := slices.Index(s.proven, self()); i >= 0 {
+		s.proven = slices.Delete(s.proven, i, i+1)
+		s.others = append(s.others, self().Pid)
+	}
 	return s, nil
 }
 
@@ -233,14 +237,14 @@ func (o *orphan) lookAtGroup(s *sight) {
 	}
 }
 
-// spare takes those from the proven that are of the run but not to be signalled: this process, if it was itself started
-// by the run, and the worker, if it lives although somebody thought it dead.
-func (o *orphan) spare(s *sight) {
-	s.proven = slices.DeleteFunc(s.proven, func(id process.ID) bool {
-		if id != self() && id != (process.ID{Pid: o.rec.Worker, Start: o.rec.WorkerAt}) {
-			return false
+// lookAtHolders adds who holds the lock. To inherit it takes being of the run; who took it is the worker, which lives
+// although somebody thought it dead, or a Sweep that has not heard of the run.
+func (o *orphan) lookAtHolders(s *sight) {
+	for _, h := range process.Holders(o.info) {
+		if h.Took {
+			s.others = append(s.others, h.Pid)
+		} else {
+			s.proven = append(s.proven, h.ID)
 		}
-		s.others = append(s.others, id.Pid)
-		return true
-	})
+	}
 }

@@ -129,12 +129,12 @@ func TestEndOrphan_EndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Not parallel: what parallel tests start inherits the lock for a moment.
 func TestEndOrphan_OfAWorkerThatLivesSparesIt(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	r := hold(t, dir, 12) // this process is its worker
 	defer r.Release()
-	if err := r.Started(sleeper(t, dir, nil)); err != nil {
+	if err := r.Started(noSuchPid); err != nil {
 		t.Fatal(err)
 	}
 	o, err := openOrphan(dir, 12)
@@ -142,17 +142,36 @@ func TestEndOrphan_OfAWorkerThatLivesSparesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.close()
-	eventually(t, "only the worker survives", func() bool {
-		var survivors *SurvivorError
-		if err := o.end(t.Context(), 0, time.Millisecond); !errors.As(err, &survivors) {
-			t.Fatalf("error = %v, want a SurvivorError", err)
-		}
-		return slices.Equal(survivors.Pids, []int{os.Getpid()})
-	})
+	s, err := o.look()
+	if err != nil || len(s.proven) != 0 || !slices.Equal(s.others, []int{os.Getpid()}) {
+		t.Fatalf("look() = %+v, %v; want this process among the others", s, err)
+	}
+	var survivors *SurvivorError
+	if err := o.end(t.Context(), 0, time.Millisecond); !errors.As(err, &survivors) || !slices.Contains(survivors.Pids, os.Getpid()) {
+		t.Errorf("error = %v, want a SurvivorError with pid %d", err, os.Getpid())
+	}
 	if got := LeftBehind(dir, 12); slices.Contains(got, os.Getpid()) {
 		t.Errorf("LeftBehind = %v, with the worker", got)
 	}
 }
+
+// A worker may be started by a job of its own queue.
+func TestEndOrphan_OfARunThatStartedThisProcessSparesIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o, err := openOrphan(dir, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.marks = os.Environ()[:1]
+	s, err := o.look()
+	if err != nil || slices.Contains(s.proven, self()) || !slices.Contains(s.others, os.Getpid()) {
+		t.Errorf("look() = %+v, %v; want this process among the others", s, err)
+	}
+}
+
+// noSuchPid is higher than a pid can be.
+const noSuchPid = 1<<22 + 1
 
 // sleeper starts a process with a group of its own and the marks of run 12 unless env says otherwise.
 func sleeper(t *testing.T, dir string, env []string) (pid int) {

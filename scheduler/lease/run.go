@@ -67,7 +67,6 @@ type record struct {
 	Boot      string `json:"boot,omitempty"`      // "" = unknown
 	Namespace string `json:"namespace,omitempty"` // of pids; "" = unknown
 	Worker    int    `json:"worker"`              // pid of the worker
-	WorkerAt  uint64 `json:"worker_start,omitempty"`
 }
 
 // self is this process. It does not change.
@@ -87,7 +86,7 @@ func (r *Run) Started(pid int) error {
 	text, err := json.Marshal(record{
 		Dir: r.dir, Group: pid, Start: leader.Start,
 		Boot: file.BootID(), Namespace: process.Namespace(),
-		Worker: self().Pid, WorkerAt: self().Start,
+		Worker: self().Pid,
 	})
 	if err == nil {
 		_, err = r.lock.File().WriteAt(append(text, '\n'), 0)
