@@ -255,7 +255,7 @@ func (w *worker) logOutcome(r *run, o decide.Outcome) {
 		ev = ev.Str("error", job.LastError(o.Failure, o.Result))
 	}
 	ev.Str("job", r.Job.Spec.ID).Uint64("run", uint64(r.number)).Uint32("attempt", r.Attempt).
-		Dur("took", time.Duration(o.Result.End-o.Result.Start)).Msg(what)
+		Dur("took_ms", time.Duration(o.Result.End-o.Result.Start)).Msg(what)
 }
 
 // perform carries out a run and says how it ended.

@@ -187,8 +187,8 @@ func (o *orphan) look() (sight, error) {
 		o.lookAtHolders(&s)
 	}
 	// This process, if the run started it, is not to be ended by itself.
-	if i := slices.Index(s.proven, self()); i >= 0 {
-		s.proven = slices.Delete(s.proven, i, i+1)
+	if slices.Contains(s.proven, self()) {
+		s.proven = slices.DeleteFunc(s.proven, func(id process.ID) bool { return id == self() })
 		s.others = append(s.others, self().Pid)
 	}
 	return s, nil
