@@ -39,5 +39,8 @@ func wholeRunes(b []byte) []byte {
 			return b[i:]
 		}
 	}
+	if len(b) < utf8.UTFMax {
+		return nil // nothing but such a rest
+	}
 	return b
 }
