@@ -121,3 +121,18 @@ func BenchmarkView(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkChanged is from the beginning of one process's append to another's knowing of it.
+func BenchmarkChanged(b *testing.B) {
+	dir := b.TempDir()
+	writer, watcher := openBench(b, dir), openBench(b, dir)
+	watcher.Watch()
+	p := oneEvent()
+	for b.Loop() {
+		changed := watcher.Changed()
+		if err := writer.Append(b.Context(), p); err != nil {
+			b.Fatal(err)
+		}
+		<-changed
+	}
+}

@@ -21,7 +21,7 @@ func tailOf(t testing.TB, dir string) (path string, data []byte) {
 	return path, data
 }
 
-// halfOf appends a commit with the given data, takes it back as if it had never been, and returns its bytes.
+// takenBack appends a commit with the given data, takes it back as if it had never been, and returns its bytes.
 func takenBack(t testing.TB, dir, data string) []byte {
 	t.Helper()
 	path, before := tailOf(t, dir)
@@ -132,24 +132,25 @@ func TestOpen_DamagedLogIsReadAsFarAsItIsSound(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name   string
-		damage func(path string, data []byte) error
+		damage func(path string, data []byte, after2 int64) error
 		commit Commit
 	}{
-		{"flip in the last commit", func(path string, data []byte) error {
+		{"flip in the last commit", func(path string, data []byte, _ int64) error {
 			data[len(data)-10] ^= 1
 			return os.WriteFile(path, data, 0o600)
 		}, 3},
-		{"last byte missing", func(path string, data []byte) error {
+		{"last byte missing", func(path string, data []byte, _ int64) error {
 			return os.Truncate(path, int64(len(data)-1))
 		}, 3},
-		{"last commit missing but for a piece", func(path string, data []byte) error {
-			return os.Truncate(path, int64(len(data)-len(data)/3))
-		}, 0},
-		{"segment missing", func(path string, _ []byte) error { return os.Remove(path) }, 1},
-		{"a segment too many", func(path string, data []byte) error {
+		{"last commit missing", func(path string, _ []byte, after2 int64) error { return os.Truncate(path, after2) }, 3},
+		{"last commit missing but for a piece", func(path string, _ []byte, after2 int64) error {
+			return os.Truncate(path, after2+20)
+		}, 3},
+		{"segment missing", func(path string, _ []byte, _ int64) error { return os.Remove(path) }, 1},
+		{"a segment too many", func(path string, data []byte, _ int64) error {
 			return os.WriteFile(filepath.Join(filepath.Dir(path), segmentName(9)), data, 0o600)
 		}, 4},
-		{"a name that is none", func(path string, data []byte) error {
+		{"a name that is none", func(path string, data []byte, _ int64) error {
 			return os.WriteFile(path+".START", data, 0o600)
 		}, 0},
 	} {
@@ -159,10 +160,11 @@ func TestOpen_DamagedLogIsReadAsFarAsItIsSound(t *testing.T) {
 				dir := t.TempDir()
 				h := openDirLog(t, dir, Options{})
 				h.append(t, "a")
+				_, short := tailOf(t, dir)
 				h.append(t, "b")
 				h.Close()
 				path, data := tailOf(t, dir)
-				if err := row.damage(path, data); err != nil {
+				if err := row.damage(path, data, int64(len(short))); err != nil {
 					t.Fatal(err)
 				}
 				before := contents(t, dir)

@@ -326,6 +326,26 @@ func TestView_FailsIfWhatItSawCannotBeSynced(t *testing.T) {
 	h.wantLines(t, "1:created", "2:a")
 }
 
+func TestReadOnly_SeesOnlyWhatIsDurable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{})
+	h.append(t, "a")
+	reading := openDirLog(t, dir, Options{ReadOnly: true})
+	reading.Watch()
+	w.setFail(func(string) error { return errDisk })
+	if err := h.Append(t.Context(), h.proposes("b")); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("append: %v, want ErrUnknown", err)
+	}
+	reading.wantLines(t, "1:created", "2:a")
+	openDirLog(t, dir, Options{ReadOnly: true}).wantLines(t, "1:created", "2:a")
+	w.setFail(nil)
+	changed := reading.Changed()
+	h.append(t, "c")
+	<-changed
+	reading.wantLines(t, "1:created", "2:a", "3:b", "4:c")
+}
+
 func TestClose_ReportsThatDCouldNotBeSynced(t *testing.T) {
 	t.Parallel()
 	h, w := openWatched(t, t.TempDir(), Options{})

@@ -70,12 +70,16 @@ func TestFullDisk_OnlyEssentialsAreWritten(t *testing.T) {
 		t.Errorf("%d appends of 500 bytes before a full disk was noticed", before)
 	}
 
+	tail, _ := tailOf(t, dir)
 	outcome := h.proposes(strings.Repeat("o", 1000))
 	outcome.Essential = true
 	for i := range outcomeReserve / 2 / 1000 {
 		if err := h.Append(t.Context(), outcome); err != nil {
 			t.Fatalf("outcome %d: %v", i, err)
 		}
+	}
+	if now, _ := tailOf(t, dir); now != tail {
+		t.Errorf("%s was begun on a full disk: it has nothing reserved", filepath.Base(now))
 	}
 	lines, _ := h.view(t)
 

@@ -206,6 +206,69 @@ func TestMemory_ViewWaitsForTheSyncOfAnother(t *testing.T) {
 	})
 }
 
+func TestAppend_IsTakenOnWhenTheCallerBeforeItIsDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory()
+		h := openIn(t, memWorld{m}, Options{})
+		synced, done := make(chan struct{}), make(chan error)
+		m.Inject(func(op Op) error {
+			if op == OpSync {
+				m.Inject(nil)
+				<-synced
+			}
+			return nil
+		})
+		for _, data := range []string{"a", "b"} {
+			go func() { done <- h.Append(t.Context(), h.proposes(data)) }()
+			synctest.Wait()
+		}
+		began := time.Now()
+		close(synced)
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the second one waited for %v", waited)
+		}
+		h.wantLines(t, "1:created", "2:a", "3:b")
+		h.Close()
+	})
+}
+
+func TestPanic_LeavesNobodyWaiting(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		for name, panics := range map[string]func(h *handle){
+			"decide": func(h *handle) {
+				h.Append(t.Context(), &Proposal{Decide: func(Turn) ([]Event, error) { panic("half folded") }})
+			},
+			"view": func(h *handle) { h.View(t.Context(), func(Head) { panic("half read") }) },
+		} {
+			h := openIn(t, w, Options{})
+			// They came just before, and are dealt with by the one who panics.
+			others := []*request{
+				{kind: askAppend, proposals: []*Proposal{h.proposes("a")}, done: make(chan struct{})},
+				{kind: askView, view: func(Head) {}, done: make(chan struct{})},
+			}
+			for _, r := range others {
+				h.inbox.put(r)
+			}
+			func() {
+				defer func() { _ = recover() }()
+				panics(h)
+			}()
+			h.Close()
+			for i, r := range others {
+				if !r.answered() {
+					t.Errorf("%s panicked: request %d was not answered", name, i)
+				}
+			}
+		}
+	})
+}
+
 func TestPanic_InACallersCodeEndsTheLog(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
 		h, other := openIn(t, w, Options{}), openIn(t, w, Options{})

@@ -158,6 +158,14 @@ func TestReader_FollowsAWriter(t *testing.T) {
 	}
 	promise(t, dir, h)
 	expect("sealed", 5)
+
+	// A segment is synced before the next is made.
+	h.noise(t, 10)
+	save()
+	expect("written, not synced", 5)
+	h.rotate()
+	save()
+	expect("followed by a segment", 6)
 }
 
 func TestReader_StaleBytesAreNotTakenForDurable(t *testing.T) {

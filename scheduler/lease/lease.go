@@ -83,13 +83,14 @@ func publish(path string) (*file.Lock, error) {
 	}
 }
 
-// inDir opens a lock file in a directory that is made if there is none.
+// inDir opens a lock file in a directory that is made if there is none. The queue's own directory is not: who deleted it
+// does not want it back.
 func inDir(open func(string) (*file.Lock, error), path string) (*file.Lock, error) {
 	l, err := open(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return l, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	return open(path)

@@ -5,6 +5,7 @@ package lease
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,16 @@ func sweepAll(t *testing.T, dir string) {
 	err := Sweep(dir, func(uint64) bool { return false }, func(string) bool { return false })
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHold_DeletedDirectoryIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "deleted")
+	_, runErr := HoldRun(dir, 7)
+	_, workerErr := HoldWorker(dir, "w1")
+	if !errors.Is(runErr, fs.ErrNotExist) || !errors.Is(workerErr, fs.ErrNotExist) || exists(dir) {
+		t.Errorf("HoldRun: %v, HoldWorker: %v; want ErrNotExist, and no directory", runErr, workerErr)
 	}
 }
 
