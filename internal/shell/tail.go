@@ -34,7 +34,7 @@ func Tail(path string, n int64) string {
 
 // wholeRunes leaves out the rest of a character that starts before b.
 func wholeRunes(b []byte) []byte {
-	for i := 0; i < len(b) && i < utf8.UTFMax-1; i++ {
+	for i := 0; i < len(b) && i < utf8.UTFMax; i++ {
 		if utf8.RuneStart(b[i]) {
 			return b[i:]
 		}
