@@ -72,6 +72,7 @@ type worker struct {
 	id         string
 	key        job.Position
 	release    func() error
+	clock      *clock       // since before the worker is known; owned by the log's goroutine
 	newestPeer job.Position // the latest worker that has a watcher; owned by the log's goroutine
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
@@ -100,7 +101,7 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
 	}
 	w := &worker{
-		q: q, opt: opt, id: rand.Text()[:16],
+		q: q, opt: opt, clock: newClock(q.opt), id: rand.Text()[:16],
 		wake: make(chan struct{}, 1), runs: map[job.Position]*run{},
 	}
 	w.lanes = scheduler.Lanes{
@@ -174,10 +175,9 @@ type glance struct {
 
 // loop claims and watches until there is a reason to stop and what runs has ended; it says why.
 func (w *worker) loop(ctx context.Context) (why string, err error) {
-	clock := newClock(w.q.opt)
 	for {
 		changed := w.q.log.Changed()
-		g, err := w.look(clock)
+		g, err := w.look()
 		if err == nil && !g.known {
 			err = fmt.Errorf("worker %s was declared dead by another: %w", w.id, job.ErrNoWorker)
 		}
@@ -200,12 +200,12 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 
 // look takes a glance. What it sees may not be durable yet, which is all right for deciding what to
 // propose; what leads to an act outside the log (kills, stops) is made durable first.
-func (w *worker) look(clock *clock) (glance, error) {
+func (w *worker) look() (glance, error) {
 	var g glance
 	acts := false
 	see := func(eventlog.Head) {
 		s := w.q.m.state
-		if back := clock.steppedBack(); back > 0 {
+		if back := w.clock.steppedBack(); back > 0 {
 			s.Timeline.StepBack(int64(back))
 		}
 		g, acts = w.glance(s)

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(2 * time.Minute), // a command that hangs
+		Deadline:            time.Now().Add(8 * time.Minute), // a command that hangs; the race detector is slow
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("QUEUECTL_DIR", filepath.Join(env.WorkDir, "q"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
