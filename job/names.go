@@ -35,6 +35,7 @@ func (k Kind) String() string {
 var whyNames = [...]string{
 	WhyNone: "none", WhyExit: "exit", WhySignal: "signal", WhyTimeout: "timeout",
 	WhyRetries: "retries", WhyCrashes: "crashes", WhyOnCrash: "on_crash", WhyStop: "stop",
+	WhyError: "error", WhyNotStarted: "not_started",
 }
 
 func (w Why) String() string {
