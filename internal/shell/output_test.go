@@ -190,8 +190,8 @@ func TestTail_IsValidAndNoLongerThanAsked(t *testing.T) {
 		{"a\xffb", 10, "a�b"}, // no character
 		{"\xff\xff\xff\xff", 4, "�"},
 		{"\xf9\U00075d75\xb0", 6, "\ufffd"}, // three bytes of the cut character are left
-		{"\xff", 2, ""},           // its replacement is too long, and there is nothing else
-		{"a\xffb\xffc", 5, "b�c"}, // the replacement counts
+		{"\xff", 2, ""},                     // its replacement is too long, and there is nothing else
+		{"a\xffb\xffc", 5, "b�c"},           // the replacement counts
 	} {
 		if err := os.WriteFile(path, []byte(row.text), 0o600); err != nil {
 			t.Fatal(err)
