@@ -42,6 +42,7 @@ func (c *core) refresh() error {
 // found tells of what catching up found.
 func (c *core) found(before Head, err error) error {
 	if c.store.head() != before {
+		c.news.Add(1)
 		c.log.notify()
 	}
 	if damage := damaged(err); damage != nil {

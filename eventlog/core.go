@@ -36,6 +36,7 @@ type core struct {
 	wake  chan struct{} // capacity 1: the Log's goroutine is to lead
 
 	hinted atomic.Uint32 // others may have appended; 0 = no. Everybody may set it
+	news   atomic.Uint64 // how often something was found that others had appended
 
 	inbox     []*request // as last taken
 	proposals []*request // askAppend, waiting for A
@@ -204,14 +205,16 @@ const (
 	hintSure  = 2
 )
 
-// hint says that others may have appended. It is called from other goroutines.
-func (c *core) hint(sure bool) {
+// hint says that others may have appended. It is called from other goroutines. It reports if that was news.
+func (c *core) hint(sure bool) bool {
+	before := c.news.Load()
 	if sure {
 		c.hinted.Store(hintSure)
 	} else {
 		c.hinted.CompareAndSwap(0, hintMaybe)
 	}
 	c.lead(nil)
+	return c.news.Load() != before
 }
 
 // end answers everybody and closes the store.

@@ -42,6 +42,7 @@ type dirStore struct {
 	turned bool   // a segment was begun since D was last made to survive a power cut
 	frame  []byte // to be used again
 
+	watcher  watcher
 	watching sync.WaitGroup
 }
 

@@ -38,6 +38,7 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 			return err
 		}
 		s.tail = tail{f: f}
+		s.watchTail()
 	}
 	for {
 		more, err := s.readTail(fold, to)
@@ -55,6 +56,7 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 		s.tail.f.Close() // only read, or synced by who began the next
 		s.tail = tail{f: f}
 		s.tip = s.tip.next()
+		s.watchTail()
 	}
 }
 

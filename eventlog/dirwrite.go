@@ -142,6 +142,7 @@ func (s *dirStore) turn() {
 	}
 	info, err := f.Stat()
 	s.tail = tail{f: f, proven: err == nil && info.Size() == 0}
+	s.watchTail()
 	_ = s.full() // the next round asks again
 }
 

@@ -173,7 +173,7 @@ func (s *memStore) durable(Commit) (Commit, error) {
 	return s.m.durable, s.alive()
 }
 
-func (s *memStore) watch(quit <-chan struct{}, hint func(bool)) (unsure bool) {
+func (s *memStore) watch(quit <-chan struct{}, hint func(sure bool) bool) (unsure bool) {
 	s.watching.Add(1)
 	go func() {
 		defer s.watching.Done()

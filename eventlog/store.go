@@ -53,7 +53,7 @@ type store interface {
 	// watch calls hint after somebody has appended, perhaps more often, until quit is closed. sure says that it was not only this Log. It
 	// returns true if hints may be missing, so that the log must be looked at from time to time. It is called once, and close waits
 	// for its goroutines.
-	watch(quit <-chan struct{}, hint func(sure bool)) (unsure bool)
+	watch(quit <-chan struct{}, hint func(sure bool) (news bool)) (unsure bool)
 	// stirred says if a hint that was not sure may be worth a follow. It is quick.
 	stirred() bool
 	close() error

@@ -112,8 +112,12 @@ func TestExitOf_TellsTheMachinesFaultsApart(t *testing.T) {
 func TestStart_FullTableOfDescriptorsIsTheMachinesFault(t *testing.T) {
 	if os.Getenv("NO_DESCRIPTORS") == "" {
 		t.Parallel()
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
 		c := command(t, Command{
-			Argv: []string{os.Args[0], "-test.run=^" + t.Name() + "$"},
+			Argv: []string{self, "-test.run=^" + t.Name() + "$"},
 			Env:  append(os.Environ(), "NO_DESCRIPTORS=1"),
 		})
 		if r := begin(t, c).Result(); r.Exit != 0 {

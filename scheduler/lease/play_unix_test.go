@@ -71,7 +71,7 @@ func playCommand(flags []string, dir string) error {
 	name := filepath.Join(dir, "pid."+strconv.Itoa(os.Getpid()))
 	if i := slices.Index(flags, "child"); i >= 0 {
 		mine := flags[:i]
-		c := exec.Command(os.Args[0], "role", "command", strings.Join(flags[i+1:], ","), dir)
+		c := exec.Command(executable(), "role", "command", strings.Join(flags[i+1:], ","), dir)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: slices.Contains(mine, "setsid")}
 		if slices.Contains(mine, "clean") {
 			c.Env = []string{}
@@ -109,6 +109,15 @@ func forever() error {
 	return err
 }
 
+// executable is this test binary.
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return path
+}
+
 // worker is another process that holds a worker and a run.
 type worker struct {
 	dir, id string
@@ -122,9 +131,9 @@ func startWorker(t *testing.T, flags string, env ...string) *worker {
 	w := &worker{dir: t.TempDir(), id: "w1", run: 12}
 	args := []string{"role", "worker", w.dir, w.id, "12"}
 	if flags != "" {
-		args = append(args, os.Args[0], "role", "command", flags, w.dir)
+		args = append(args, executable(), "role", "command", flags, w.dir)
 	}
-	w.cmd = exec.Command(os.Args[0], args...)
+	w.cmd = exec.Command(executable(), args...)
 	w.cmd.Env = append(os.Environ(), env...)
 	w.cmd.Stderr = os.Stderr
 	if _, err := w.cmd.StdinPipe(); err != nil {
