@@ -42,6 +42,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 		Exit: int32(result.Exit), Signal: int32(result.Signal),
 		Start: result.Start.UnixNano(), End: result.End.UnixNano(),
 		CPU: result.CPU, MaxRSS: result.MaxRSS, OutputSize: result.OutputSize,
+		LeftBehind: result.LeftBehind,
 	}
 	switch {
 	case result.TimedOut:

@@ -19,6 +19,7 @@ type leases interface {
 	watch(ctx context.Context, id string) <-chan struct{} // closed when it may have died: a hint
 	forget(id string) error
 	endOrphan(ctx context.Context, run job.Position, grace time.Duration) error
+	sweep(keepRun func(run uint64) bool, keepWorker func(id string) bool) error
 }
 
 type fileLeases struct{ dir string }
@@ -41,6 +42,10 @@ func (l fileLeases) forget(id string) error { return lease.ForgetWorker(l.dir, i
 
 func (l fileLeases) endOrphan(ctx context.Context, run job.Position, grace time.Duration) error {
 	return lease.EndOrphan(ctx, l.dir, uint64(run), grace)
+}
+
+func (l fileLeases) sweep(keepRun func(uint64) bool, keepWorker func(string) bool) error {
+	return lease.Sweep(l.dir, keepRun, keepWorker)
 }
 
 // Memory is a queue that lives in memory, for tests: several Queues may be opened on it, as processes
@@ -139,3 +144,5 @@ func (l *memLeases) forget(id string) error {
 }
 
 func (l *memLeases) endOrphan(context.Context, job.Position, time.Duration) error { return nil }
+
+func (l *memLeases) sweep(func(uint64) bool, func(string) bool) error { return nil }

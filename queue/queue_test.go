@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -468,5 +470,34 @@ func TestRun_EndsWhenTheDirectoryIsDeleted(t *testing.T) {
 	}
 	if err := wait(); !errors.Is(err, eventlog.ErrNoLog) {
 		t.Errorf("the worker returned %v, want ErrNoLog", err)
+	}
+}
+
+func TestRun_SaysThatACommandLeftProcessesBehind(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	enqueue(t, q, job.Spec{ID: "tidy", Command: "true"}, job.Spec{ID: "leaves one", Command: "sleep 100 & echo $!"})
+	drain(t, q)
+	left := map[string]bool{}
+	for _, id := range []string{"tidy", "leaves one"} {
+		history, err := q.History(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left[id] = history[len(history)-1].Event.(*job.JobCompleted).Result.LeftBehind
+	}
+	if runtime.GOOS == "linux" && (left["tidy"] || !left["leaves one"]) {
+		t.Errorf("left behind: %v", left)
+	}
+	pid, err := os.ReadFile(q.OutputPath(find(t, q, "leaves one").Run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := os.FindProcess(n); err == nil {
+		_ = p.Kill() // it may have ended
 	}
 }

@@ -140,6 +140,11 @@ func (s *storm) check() {
 	}
 	s.t.Logf("%d jobs, %d acknowledged, %d events", len(jobs), len(acked), report.Events)
 	s.checkRuns(q)
+	for _, folder := range []string{"runs", "workers"} {
+		if left, err := os.ReadDir(filepath.Join(s.dir, folder)); err != nil || len(left) > 0 {
+			s.t.Errorf("%s still holds %v (%v)", folder, left, err)
+		}
+	}
 }
 
 func (s *storm) acknowledged() (ids []string) {

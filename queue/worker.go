@@ -54,6 +54,7 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w.ctx = background
+	w.goroutines.Go(w.sweep)
 	why, err := w.loop(ctx)
 	cancel()
 	w.goroutines.Wait()

@@ -59,6 +59,9 @@ type Result struct {
 	// process's own peak, which a new process inherits (exec_mmap in the kernel's fs/exec.c). 0 on Windows.
 	MaxRSS     int64
 	OutputSize int64 // bytes in Output
+	// LeftBehind says that members of the command's process group were still alive. One that began a session of its own is not
+	// seen here, and on Windows nothing outlives the first process.
+	LeftBehind bool
 }
 
 // Process is a command that was started. Its methods may be called at any time, from any goroutine.

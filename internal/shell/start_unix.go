@@ -118,6 +118,7 @@ func (c *child) report(r *Result) {
 	}
 	r.CPU = time.Duration(c.usage.Utime.Nano() + c.usage.Stime.Nano())
 	r.MaxRSS = maxRSS(&c.usage)
+	r.LeftBehind = process.GroupExists(c.pid) && c.groupLives() // the first costs next to nothing, and mostly says no
 }
 
 // maxRSS: getrusage(2) counts in KiB, but in bytes on darwin.
