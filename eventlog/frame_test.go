@@ -253,7 +253,7 @@ func TestEntrySize_IsThatOfTheWAL(t *testing.T) {
 
 func TestFrame_CodecDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector allocates")
+		t.Skip("needs a build without the race detector, which allocates")
 	}
 	frame, h, events := someFrame(t)
 	var e Entry

@@ -66,7 +66,7 @@ func say(format string, args ...any) {
 func TestProcess(t *testing.T) {
 	role, args, ok := strings.Cut(os.Getenv(roleVariable), "|")
 	if !ok {
-		t.Skip("runs in other processes only")
+		t.Skip("needs the role of another process")
 	}
 	roles[role](t, strings.Split(args, "|"))
 }

@@ -37,7 +37,7 @@ func TestMadeID_SortsByPosition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawPosition(t, "a"), drawPosition(t, "b")
 		if a == b {
-			t.Skip("one position")
+			return // two ids of one position differ by chance
 		}
 		idA, idB := job.MadeID(a, rapid.Uint64().Draw(t, "random a")), job.MadeID(b, rapid.Uint64().Draw(t, "random b"))
 		if cmp.Compare(idA, idB) != cmp.Compare(a, b) {

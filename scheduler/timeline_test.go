@@ -114,7 +114,7 @@ func TestTimeline_AgreesWithASortedSlice(t *testing.T) {
 			},
 			"change priority": func(t *rapid.T) {
 				if len(m.jobs) == 0 {
-					t.Skip("nothing waits")
+					t.Skip("needs a job that waits")
 				}
 				s := rapid.SampledFrom(m.jobs).Draw(t, "job")
 				s.Priority = rapid.Int32Range(-2, 2).Draw(t, "priority")

@@ -139,10 +139,16 @@ func look(path string) (string, error) {
 	switch {
 	case err == nil:
 		return found, nil
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && exists(path):
 		return "", &fault{notExecutable, fmt.Errorf("%s: permission denied", path)}
 	}
 	return "", &fault{notFound, fmt.Errorf("%s: no such program", path)}
+}
+
+// exists is false, too, if path is in a directory of PATH that we may not look into: then nothing is known to be there.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func pathOf(env []string) string {

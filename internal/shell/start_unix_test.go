@@ -263,3 +263,22 @@ func TestStart_LeaseIsHeldAsLongAsAnyOfTheCommandLives(t *testing.T) {
 	}
 	eventually(t, "lease is free", func() bool { return free(t, path) })
 }
+
+func TestStart_DirectoryOfPathThatCannotBeLookedIntoHasNoProgram(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("needs a user whom file modes bind")
+	}
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Start(Command{Argv: []string{"no-such-program"}, Env: []string{"PATH=" + closed}, Output: filepath.Join(t.TempDir(), "out")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if r := p.Result(); r.Exit != 127 {
+		t.Errorf("exit code %d, want 127", r.Exit)
+	}
+}
