@@ -44,7 +44,7 @@ func Enqueue(s *State, at job.At, specs []job.Spec, skipExisting bool) ([]job.Ev
 type batch struct {
 	s          *State
 	at         job.At         // of the next event
-	chosen     map[string]int // chosen id → index of the first spec that has it
+	chosen     map[string]int // chosen id → index of the first spec that has it; nil for a single spec
 	waiting    map[string]int // waiting jobs by queue, with those of the batch; only if there is a limit
 	limit      int            // queue_max; 0 = none
 	maxRetries *uint32        // of the settings: shared by all specs that say nothing
@@ -53,9 +53,15 @@ type batch struct {
 func newBatch(s *State, at job.At, specs []job.Spec) *batch {
 	config := s.Jobs.Config()
 	b := &batch{
-		s: s, at: at, limit: int(config.QueueMax), waiting: map[string]int{},
-		chosen: map[string]int{}, maxRetries: &config.MaxRetries,
+		s: s, at: at, limit: int(config.QueueMax), maxRetries: &config.MaxRetries,
 	}
+	if b.limit > 0 {
+		b.waiting = map[string]int{}
+	}
+	if len(specs) == 1 {
+		return b // it cannot clash with another
+	}
+	b.chosen = map[string]int{}
 	for i := range specs {
 		if id := specs[i].ID; id != "" {
 			if _, twice := b.chosen[id]; !twice {

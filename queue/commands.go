@@ -29,7 +29,7 @@ type EnqueueOptions struct {
 // Enqueue adds one job; it is durable when Enqueue returns. It returns the job as the log took it, with
 // the id that was made for it. Errors: job.ErrInvalid, job.ErrExists, job.ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
-	jobs, err := q.EnqueueMany(ctx, []job.Spec{spec}, EnqueueOptions{})
+	jobs, err := q.enqueueBatch(ctx, []job.Spec{spec}, false)
 	var refused *SpecError
 	if err != nil {
 		if errors.As(err, &refused) {

@@ -49,12 +49,16 @@ type rule func(s *decide.State, at job.At) ([]job.Event, error)
 // proposal makes a rule ready for the log. Decided events are folded at once, because the next command
 // of the same commit must see them; should the commit fail, the log resets the machine.
 func (q *Queue) proposal(reason string, rule rule) *eventlog.Proposal {
-	actor := q.opt.Actor
-	actor.Reason = reason
+	actor := &q.opt.Actor // shared by all commits without a reason, and never changed
+	if reason != "" {
+		why := *actor
+		why.Reason = reason
+		actor = &why
+	}
 	return &eventlog.Proposal{
-		Meta: metaOf(actor, reason),
+		Meta: metaOf(actor),
 		Decide: func(t eventlog.Turn) ([]eventlog.Event, error) {
-			at := job.At{Position: job.Position(t.Position), Time: t.Time, Actor: &actor, Rand: rand.Uint64()}
+			at := job.At{Position: job.Position(t.Position), Time: t.Time, Actor: actor, Rand: rand.Uint64()}
 			return q.m.decide(at, q.log.TakeRepairs(), rule)
 		},
 	}
@@ -78,7 +82,11 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 	if err != nil || len(decided) == 0 {
 		return nil, err
 	}
-	events = append(events, decided...)
+	if len(events) == 0 {
+		events = decided // as almost always
+	} else {
+		events = append(events, decided...)
+	}
 	encoded, size := encode(events)
 	if size > eventlog.MaxFrame-maxMetaSize || len(events) > eventlog.MaxEvents {
 		return nil, fmt.Errorf("%d events of %d bytes: %w", len(events), size, eventlog.ErrTooLarge)
@@ -97,26 +105,24 @@ const maxMetaSize = 1 << 20
 
 // encode returns the events as the log takes them, and how many bytes they need in a frame at most.
 func encode(events []job.Event) (encoded []eventlog.Event, size int) {
-	const perEvent = 8 // kind and length
+	const (
+		perEvent = 8   // kind and length
+		usual    = 160 // bytes of an event; if buf grows, the slices of the old one stay as they are
+	)
 	encoded = make([]eventlog.Event, len(events))
-	ends := make([]int, len(events))
-	var buf []byte
+	buf := make([]byte, 0, usual*len(events))
 	for i, e := range events {
+		start := len(buf)
 		buf = job.AppendEvent(buf, e)
-		ends[i] = len(buf)
-	}
-	start := 0
-	for i, e := range events {
-		encoded[i] = eventlog.Event{Kind: uint16(job.KindOf(e)), Data: buf[start:ends[i]:ends[i]]}
-		start = ends[i]
+		encoded[i] = eventlog.Event{Kind: uint16(job.KindOf(e)), Data: buf[start:len(buf):len(buf)]}
 	}
 	return encoded, len(buf) + perEvent*len(events)
 }
 
-func metaOf(a job.Actor, reason string) eventlog.Meta {
+func metaOf(a *job.Actor) eventlog.Meta {
 	return eventlog.Meta{
 		User: a.User, Host: a.Host, PID: a.PID, Program: a.Program,
-		Reason: reason, Dir: a.Dir, Path: a.Path,
+		Reason: a.Reason, Dir: a.Dir, Path: a.Path,
 	}
 }
 

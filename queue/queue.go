@@ -101,7 +101,7 @@ func (q *Queue) logOptions() eventlog.Options {
 	if !q.opt.NoCreate {
 		opt.Create = func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {
 			events, _ := encode([]job.Event{job.LogCreated{LogID: id, Format: 1, Level: 1}})
-			return metaOf(q.opt.Actor, ""), events
+			return metaOf(&q.opt.Actor), events
 		}
 	}
 	return opt
