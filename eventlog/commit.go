@@ -48,8 +48,13 @@ func (c *core) runRound() {
 		r.failAll()
 	}
 	must := len(r.written) > 0
-	if err == nil && c.overdue && !must {
-		must, err = true, c.store.prove()
+	if forReading(err) == nil && c.overdue && !must {
+		// Of a damaged log this is what was read before the damage: it can be made durable, and then be shown.
+		must = true
+		if err = c.store.prove(); err != nil && r.failed == nil {
+			r.failed = notCommitted(err) // what was refused may have been so for what is lost
+			r.failAll()
+		}
 	}
 	c.store.unlock()
 	if must && err == nil {

@@ -158,7 +158,7 @@ func (c *core) run() {
 // next waits for something to do and returns it.
 func (c *core) next() func() {
 	nothing := func() {}
-	if waits, _ := c.log.inbox.look(); waits {
+	if waits, _ := c.log.inbox.look(); waits || c.hinted.Load() != 0 { // it came while somebody led
 		return nothing
 	}
 	select {

@@ -235,3 +235,25 @@ func TestView_ReadsAgainWhenTheLogWasCut(t *testing.T) {
 		t.Errorf("%d resets, want 1", h.state.resets)
 	}
 }
+
+func TestView_ShowsWhatIsSoundOfADamagedLogThatLostItsD(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{})
+	h.append(t, "a")
+	h.append(t, "b")
+	h.Close()
+	path, data := tailOf(t, dir)
+	data[len(data)-1] ^= 1 // of the last frame's checksum
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, logDir, durableFile)); err != nil {
+		t.Fatal(err)
+	}
+	h = openDirLog(t, dir, Options{})
+	h.wantLines(t, "1:created", "2:a")
+	if h.Damage() == nil {
+		t.Error("the damage is not told")
+	}
+}

@@ -57,7 +57,7 @@ type Options struct {
 	// AllowNetworkFS opens a log on a network file system, where locks and syncs may not hold what they promise.
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
-	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 128 KiB
+	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 256 KiB
 	// OnWait is called, as State is, when the append lock was waited for longer than a second, with a description of
 	// its holder, "" if unknown. It must not block.
 	OnWait func(holder string)

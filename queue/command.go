@@ -17,7 +17,11 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	if err != nil {
 		return err
 	}
-	r.release = func() {
+	r.release = func(durable bool) {
+		if !durable {
+			_ = lock.Abandon() // whoever puts the job back needs what the file says
+			return
+		}
 		if _, err := lock.Release(); err != nil {
 			w.logger.Warn().Err(err).Uint64("run", uint64(r.number)).Msg("run lock not removed")
 		}

@@ -19,11 +19,25 @@ type machine struct {
 	meta    *eventlog.Meta    // of the last entry folded …
 	actor   *job.Actor        // … and what it became: entries in a row mostly share theirs
 	repairs []eventlog.Repair // cut by this process, not yet in the log
-	folds   uint64            // generation: Reset makes everything seen before worthless
+	told    []eventlog.Repair // given to the log with the last commit that had any: it may yet fail
+	clock   *clock            // nil until a worker runs here: only that waits for a time
+}
+
+// noticeStep lets what waits stay as far away as it was when the wall clock was set back. It comes before
+// anything is folded: what is decided after the step counts from the new time already. What another
+// process decided between the step and this moment cannot be told apart.
+func (m *machine) noticeStep() {
+	if m.clock == nil {
+		return
+	}
+	if back := m.clock.steppedBack(); back > 0 {
+		m.state.Timeline.StepBack(int64(back))
+	}
 }
 
 // Fold takes a commit that another process wrote, or an earlier one.
 func (m *machine) Fold(e *eventlog.Entry) error {
+	m.noticeStep()
 	if e.Meta != m.meta {
 		m.meta, m.actor = e.Meta, actorOf(e.Meta)
 	}
@@ -40,7 +54,7 @@ func (m *machine) Fold(e *eventlog.Entry) error {
 // Reset forgets everything; the log is read again.
 func (m *machine) Reset() {
 	m.state = decide.NewState()
-	m.folds++
+	m.repairs, m.told = append(m.told, m.repairs...), nil
 }
 
 // rule is a command with its arguments: what it would add to the log.
@@ -67,6 +81,7 @@ func (q *Queue) proposal(reason string, rule rule) *eventlog.Proposal {
 // decide asks the rule, and puts before its events what nobody asked for but everyone should know: a
 // tail that was cut, a clock that stepped back.
 func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eventlog.Event, error) {
+	m.noticeStep()
 	m.repairs = append(m.repairs, repairs...)
 	var events []job.Event
 	for _, r := range m.repairs {
@@ -91,7 +106,9 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 	if size > eventlog.MaxFrame-maxMetaSize || len(events) > eventlog.MaxEvents {
 		return nil, fmt.Errorf("%d events of %d bytes: %w", len(events), size, eventlog.ErrTooLarge)
 	}
-	m.repairs = nil
+	if len(m.repairs) > 0 {
+		m.told, m.repairs = m.repairs, nil
+	}
 	at.Position = first
 	for _, e := range events {
 		m.state.Fold(at, e)

@@ -117,8 +117,7 @@ func workers(s *decide.State) []WorkerInfo {
 	for w := range s.Jobs.Workers() {
 		info := WorkerInfo{Worker: w}
 		for _, key := range w.Running {
-			j, _ := s.Jobs.Job(key)
-			info.RunningIDs = append(info.RunningIDs, j.Spec.ID)
+			info.RunningIDs = append(info.RunningIDs, s.Jobs.ID(key))
 		}
 		infos = append(infos, info)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -15,9 +16,9 @@ import (
 // run is one start of a job by this worker.
 type run struct {
 	key, number job.Position
-	decide.Run         // what to do, with the settings in force when it was claimed
-	release     func() // lets the run lock go, once the outcome is durable; nil = none
-	killed      bool   // a kill request was passed on; guarded by the worker's mu
+	decide.Run                     // what to do, with the settings in force when it was claimed
+	release     func(durable bool) // lets the run lock go, for good if the outcome is durable; nil = none
+	killed      bool               // a kill request was passed on; guarded by the worker's mu
 
 	mu     sync.Mutex
 	end    func(signal int) // ends what runs; nil = not started yet
@@ -76,8 +77,8 @@ func (w *worker) killAsked(kills map[job.Position]int32) {
 	}
 }
 
-// claim fills free slots, which reserve has set aside, in one commit.
-func (w *worker) claim(slots int) {
+// claim fills free slots, which reserve has set aside, in one commit. It returns how many it filled.
+func (w *worker) claim(slots int) (filled int) {
 	proposals := make([]*eventlog.Proposal, slots)
 	claimed := make([]*run, slots)
 	for i := range proposals {
@@ -86,8 +87,12 @@ func (w *worker) claim(slots int) {
 	_ = w.q.log.AppendAll(w.ctx, proposals...) // each proposal has its own answer
 	for i, p := range proposals {
 		r := w.settle(p.Err, claimed[i])
+		if r != nil {
+			filled++
+		}
 		w.begin(r)
 	}
+	return filled
 }
 
 // claimProposal asks for the next due job. The run is filled in when the proposal is decided.
@@ -180,7 +185,7 @@ func (w *worker) work(r *run) {
 func (w *worker) conclude(r *run, o decide.Outcome) (next *run) {
 	next, err := w.record(r, o)
 	if r.release != nil {
-		r.release()
+		r.release(err == nil)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -270,10 +275,17 @@ func (w *worker) perform(r *run) decide.Outcome {
 		o.Returned = job.WhyNotStarted
 		return o
 	}
-	if o.Failure != job.WhyNone && r.givenBack() {
+	if o.Failure != job.WhyNone && r.givenBack() && !w.wasKilled(r) {
 		o.Failure, o.Returned = job.WhyNone, job.WhyStop
 	}
 	return o
+}
+
+// wasKilled says that somebody asked for the end of this run: it then failed, although the worker stops.
+func (w *worker) wasKilled(r *run) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return r.killed
 }
 
 // handle runs a job's handler.
@@ -305,27 +317,34 @@ var (
 	errKilled  = errors.New("asked to end")
 )
 
-// protect turns a panic of a handler into an error.
-func protect(handler func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
+// errNoReturn is the failure of a handler that ended its goroutine, as t.FailNow does in a test.
+var errNoReturn = errors.New("the handler ended its goroutine (runtime.Goexit)")
+
+// protect turns whatever ends a handler but a return into an error. It has a goroutine of its own, so
+// that even a runtime.Goexit ends no more than that.
+func protect(handler func() error) error {
+	err := errNoReturn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p)
+			}
+		}()
+		err = handler()
 	}()
-	return handler()
+	<-done
+	return err
 }
 
-// clip cuts text to at most n bytes at a rune's border, keeping its beginning.
+// clip cuts text to at most n bytes, keeping its beginning and no half character.
 func clip(text string, n int64) string {
 	if int64(len(text)) <= n {
 		return text
 	}
-	text = text[:n]
-	for len(text) > 0 && text[len(text)-1]&0xC0 == 0x80 { // inside a rune: drop it
-		text = text[:len(text)-1]
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
 	}
-	if len(text) > 0 && text[len(text)-1] >= 0xC0 {
-		text = text[:len(text)-1]
-	}
-	return text
+	return text[:n]
 }

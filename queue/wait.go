@@ -37,15 +37,17 @@ func (q *Queue) until(ctx context.Context, interval time.Duration, look func(*de
 // order of ids. Errors: job.ErrNotFound, at once, if an id is unknown; ctx's error.
 func (q *Queue) Wait(ctx context.Context, ids ...string) ([]job.Job, error) {
 	jobs := make([]job.Job, len(ids))
-	left := ids // jobs before it have ended: they are not looked at again
+	left := ids      // jobs before it have ended: they are not looked at again
+	checked := false // that all ids are known: no job is ever forgotten
 	var unknown error
 	err := q.until(ctx, 0, func(s *decide.State) bool {
 		for _, id := range ids {
-			if s.Jobs.Key(id) == 0 {
+			if !checked && s.Jobs.Key(id) == 0 {
 				unknown = fmt.Errorf("job %q: %w", id, job.ErrNotFound)
 				return true
 			}
 		}
+		checked = true
 		for len(left) > 0 {
 			key := s.Jobs.Key(left[0])
 			if b, _ := s.Jobs.Brief(key); !b.State.Ended() {

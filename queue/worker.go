@@ -73,7 +73,6 @@ type worker struct {
 	id         string
 	key        job.Position
 	release    func() error
-	clock      *clock       // since before the worker is known; owned by the log's goroutine
 	newestPeer job.Position // the latest worker that has a watcher; owned by the log's goroutine
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
@@ -102,7 +101,7 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
 	}
 	w := &worker{
-		q: q, opt: opt, clock: newClock(q.opt), id: rand.Text()[:16],
+		q: q, opt: opt, id: rand.Text()[:16],
 		wake: make(chan struct{}, 1), runs: map[job.Position]*run{},
 	}
 	w.lanes = scheduler.Lanes{
@@ -127,6 +126,9 @@ func (w *worker) register(ctx context.Context) (err error) {
 	var known job.Worker
 	err = w.q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
 		w.key = at.Position
+		if w.q.m.clock == nil {
+			w.q.m.clock = newClock(w.q.opt)
+		}
 		known = job.Worker{
 			Key: at.Position, ID: w.id, Slots: started.Slots, Queues: started.Queues,
 			Kinds: started.Kinds, Shell: started.Shell, User: at.Actor.User, Host: at.Actor.Host,
@@ -176,6 +178,7 @@ type glance struct {
 
 // loop claims and watches until there is a reason to stop and what runs has ended; it says why.
 func (w *worker) loop(ctx context.Context) (why string, err error) {
+	batch := 1 // slots to fill at once: grows while there is work for all of them
 	for {
 		changed := w.q.log.Changed()
 		g, err := w.look()
@@ -191,10 +194,13 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		if why, over := w.over(); over {
 			return why, w.failure()
 		}
-		if free := w.reserve(g.due); free > 0 {
-			w.claim(free)
+		if slots := w.reserve(g.due, batch); slots > 0 {
+			if batch *= 2; w.claim(slots) < slots {
+				batch = 1
+			}
 			continue
 		}
+		batch = 1
 		w.sleep(ctx, changed, g)
 	}
 }
@@ -206,9 +212,7 @@ func (w *worker) look() (glance, error) {
 	acts := false
 	see := func(eventlog.Head) {
 		s := w.q.m.state
-		if back := w.clock.steppedBack(); back > 0 {
-			s.Timeline.StepBack(int64(back))
-		}
+		w.q.m.noticeStep()
 		g, acts = w.glance(s)
 	}
 	err := w.q.log.Peek(w.ctx, see)
@@ -312,14 +316,15 @@ func (w *worker) failure() error {
 	return w.fatal
 }
 
-// reserve takes all free slots for a claim, if something is due and the machine can start commands.
-func (w *worker) reserve(due bool) (slots int) {
+// reserve sets free slots aside for a claim, at most so many, if something is due and the machine can
+// start commands.
+func (w *worker) reserve(due bool, most int) (slots int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !due || w.stopping || w.q.opt.Elapsed() < w.paused {
 		return 0
 	}
-	slots = w.opt.Slots - len(w.runs) - w.claiming
+	slots = min(w.opt.Slots-len(w.runs)-w.claiming, most)
 	w.claiming += slots
 	return slots
 }

@@ -361,3 +361,75 @@ func TestRun_SaysThatACommandLeftProcessesBehind(t *testing.T) {
 		_ = p.Kill() // it may have ended
 	}
 }
+
+func TestRun_ClockSetBackIsCountedOnceForAllWorkers(t *testing.T) {
+	t.Parallel()
+	q, clock := queuetest.Open(t)
+	ran := make(chan string, 3)
+	handlers := map[string]queue.Handler{"k": func(_ context.Context, j job.Job) error {
+		ran <- j.Spec.ID
+		return nil
+	}}
+	enqueue(t, q, job.Spec{ID: "later", Kind: "k", Delay: 90 * time.Minute})
+	stop1, _, wait1 := works(t, q, queue.WorkerOptions{Handlers: handlers})
+	stop2, _, wait2 := works(t, q, queue.WorkerOptions{Handlers: handlers})
+	clock.Step(-time.Hour)
+	// This one was enqueued after the step, so nothing of its delay has passed.
+	enqueue(t, q, job.Spec{ID: "after the step", Kind: "k", Delay: 10 * time.Minute})
+	clock.Advance(5 * time.Minute)
+	enqueue(t, q, job.Spec{ID: "now", Kind: "k"})
+	if got := <-ran; got != "now" {
+		t.Errorf("%q ran first", got)
+	}
+	clock.Advance(5 * time.Minute)
+	if got := <-ran; got != "after the step" {
+		t.Errorf("%q ran after ten minutes", got)
+	}
+	clock.Advance(80 * time.Minute)
+	if got := <-ran; got != "later" {
+		t.Errorf("%q ran at last", got)
+	}
+	stop1()
+	stop2()
+	if err := errors.Join(wait1(), wait2()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRun_HandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
+	t.Parallel()
+	q, _ := queuetest.Open(t)
+	enqueue(t, q, job.Spec{ID: "gone", Kind: "k"})
+	err := queuetest.Drain(t.Context(), q, map[string]queue.Handler{"k": func(context.Context, job.Job) error {
+		runtime.Goexit() // as t.FailNow does
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := find(t, q, "gone"); j.State != job.Failed || !strings.Contains(j.LastError, "ended its goroutine") {
+		t.Errorf("%s: %q", j.State, j.LastError)
+	}
+}
+
+func TestRun_KilledRunHasFailedAlthoughTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	_, stopNow, wait := works(t, q, queue.WorkerOptions{})
+	enqueue(t, q, job.Spec{ID: "long", Command: "trap 'echo trapped; sleep 0.2; exit 9' TERM; while :; do sleep 0.05; done"})
+	waitFor(t, q, "long", running)
+	if err := q.Kill(t.Context(), 15, "long"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, q, "long", func(j job.Job) bool {
+		output, err := os.ReadFile(q.OutputPath(j.Run))
+		return err == nil && strings.Contains(string(output), "trapped")
+	})
+	stopNow()
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	if j := find(t, q, "long"); j.State != job.Failed {
+		t.Errorf("%s: %q", j.State, j.LastError)
+	}
+}

@@ -97,6 +97,9 @@ func (r *Run) Started(pid int) error {
 	return nil
 }
 
+// Abandon lets the worker's hold go and leaves the file, for [EndOrphan]: the outcome of the run could not be recorded.
+func (r *Run) Abandon() error { return r.lock.Close() }
+
 // Release lets the worker's hold go. The outcome of the run has to be durable before. It removes the file unless a
 // process that the command left behind still holds the lock; then leftBehind is true, and the file stays for a later
 // [Sweep].
