@@ -416,15 +416,18 @@ func TestRun_KilledRunHasFailedAlthoughTheWorkerStops(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())
 	_, stopNow, wait := works(t, q, queue.WorkerOptions{})
-	enqueue(t, q, job.Spec{ID: "long", Command: "trap 'echo trapped; sleep 0.2; exit 9' TERM; while :; do sleep 0.05; done"})
-	waitFor(t, q, "long", running)
+	enqueue(t, q, job.Spec{ID: "long", Command: "trap 'echo trapped; sleep 0.2; exit 9' TERM; echo ready; while :; do sleep 0.05; done"})
+	printed := func(what string) func(job.Job) bool {
+		return func(j job.Job) bool {
+			output, err := os.ReadFile(q.OutputPath(j.Run))
+			return err == nil && strings.Contains(string(output), what)
+		}
+	}
+	waitFor(t, q, "long", printed("ready"))
 	if err := q.Kill(t.Context(), 15, "long"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, q, "long", func(j job.Job) bool {
-		output, err := os.ReadFile(q.OutputPath(j.Run))
-		return err == nil && strings.Contains(string(output), "trapped")
-	})
+	waitFor(t, q, "long", printed("trapped"))
 	stopNow()
 	if err := wait(); err != nil {
 		t.Fatal(err)
