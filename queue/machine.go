@@ -20,7 +20,21 @@ type machine struct {
 	actor   *job.Actor        // … and what it became: entries in a row mostly share theirs
 	repairs []eventlog.Repair // cut by this process, not yet in the log
 	told    []eventlog.Repair // given to the log with the last commit that had any: it may yet fail
-	clock   *clock            // nil until a worker runs here: only that waits for a time
+	workers int               // that run in this process: only they wait for a time
+	clock   *clock            // nil while there are none
+}
+
+// welcome counts a worker that begins here, and dismiss one that has ended.
+func (m *machine) welcome(opt Options) {
+	if m.workers++; m.workers == 1 {
+		m.clock = newClock(opt)
+	}
+}
+
+func (m *machine) dismiss() {
+	if m.workers--; m.workers == 0 {
+		m.clock = nil
+	}
 }
 
 // noticeStep lets what waits stay as far away as it was when the wall clock was set back. It comes before

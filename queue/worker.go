@@ -47,6 +47,12 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := q.log.Peek(ctx, func(eventlog.Head) { q.m.welcome(q.opt) }); err != nil {
+		return err
+	}
+	defer func() {
+		_ = q.log.Peek(context.WithoutCancel(ctx), func(eventlog.Head) { q.m.dismiss() }) // nobody waits on a closed log
+	}()
 	if err := w.register(ctx); err != nil {
 		return err
 	}
@@ -126,9 +132,6 @@ func (w *worker) register(ctx context.Context) (err error) {
 	var known job.Worker
 	err = w.q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
 		w.key = at.Position
-		if w.q.m.clock == nil {
-			w.q.m.clock = newClock(w.q.opt)
-		}
 		known = job.Worker{
 			Key: at.Position, ID: w.id, Slots: started.Slots, Queues: started.Queues,
 			Kinds: started.Kinds, Shell: started.Shell, User: at.Actor.User, Host: at.Actor.Host,

@@ -169,8 +169,8 @@ func (m *machine) Configure(t *rapid.T) {
 	m.sameRefusal(t, "config set", err, want)
 }
 
-// Pass lets time go by; Step sets the wall clock forward or back. A process that only looks now and
-// then, as these do, honours the wall clock alone.
+// Pass lets time go by; Step sets the wall clock forward or back. A worker honours the monotonic clock
+// as well, but only while it runs, and here no time passes and no clock is set while one does.
 func (m *machine) Pass(t *rapid.T) {
 	m.clock.Advance(rapid.SampledFrom([]time.Duration{1, time.Second, time.Minute, 2 * time.Hour}).Draw(t, "time"))
 }
