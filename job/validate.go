@@ -144,14 +144,25 @@ func checkText(field, text string) error {
 
 func (s *Spec) checkNames() error {
 	for _, n := range [...]struct{ field, name string }{{"queue", s.Queue}, {"kind", s.Kind}} {
-		if err := checkName(n.field, n.name); err != nil {
-			return err
+		if n.name == "" {
+			continue
 		}
-		if strings.Contains(n.name, " ") {
-			return invalid(n.field, quoted(n.name), "a name without spaces")
+		if err := checkWord(n.field, n.name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// CheckQueue returns an error that wraps ErrInvalid if no queue can have this name.
+func CheckQueue(name string) error { return checkWord("queue", name) }
+
+// checkWord checks the name of a queue or kind.
+func checkWord(field, name string) error {
+	if name == "" || strings.Contains(name, " ") {
+		return invalid(field, quoted(name), "a name without spaces")
+	}
+	return checkName(field, name)
 }
 
 // The times that fit Unix nanoseconds, with room for the longest duration on top of now.

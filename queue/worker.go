@@ -106,6 +106,11 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 	if opt.BackoffBase != 0 && !(opt.BackoffBase >= 1) {
 		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
 	}
+	for _, name := range opt.Queues {
+		if err := job.CheckQueue(name); err != nil {
+			return nil, err
+		}
+	}
 	w := &worker{
 		q: q, opt: opt, id: rand.Text()[:16],
 		wake: make(chan struct{}, 1), runs: map[job.Position]*run{},
