@@ -51,12 +51,14 @@ func (s *dirStore) create() (LogID, error) {
 // makeParents makes dir and what is missing above it, durably.
 func (s *dirStore) makeParents(dir string) error {
 	err := os.Mkdir(dir, 0o700)
-	switch parent := filepath.Dir(dir); {
-	case errors.Is(err, fs.ErrNotExist) && parent != dir:
+	parent := filepath.Dir(dir)
+	if errors.Is(err, fs.ErrNotExist) && parent != dir {
 		if err := s.makeParents(parent); err != nil {
 			return err
 		}
-		return s.makeParents(dir)
+		err = os.Mkdir(dir, 0o700) // once: parent may be a link that leads nowhere, and so be there and not be there
+	}
+	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil
 	case err != nil:
