@@ -46,6 +46,7 @@ type jobJSON struct {
 	StartedAt  *time.Time `json:"started_at,omitempty"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	KillAsked  bool       `json:"kill_asked,omitempty"`
+	LeftBehind []int      `json:"left_behind,omitempty"`
 
 	Position   Position   `json:"position"`
 	EnqueuedAt *time.Time `json:"enqueued_at,omitempty"`
@@ -73,6 +74,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
 		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked,
+		LeftBehind: j.LeftBehind,
 
 		Position: j.Key, EnqueuedAt: orNull(j.EnqueuedAt), Run: j.Run, Worker: j.Worker,
 		CallerDir: j.CallerDir, CallerPath: j.CallerPath,

@@ -33,6 +33,7 @@ func (c *cancelCmd) Run(ctx context.Context, s *session) error {
 
 // acted says what was done to the jobs.
 func (s *session) acted(ctx context.Context, q *queue.Queue, what string, ids []string) error {
+	ids = unique(ids)
 	if !s.quiet && !s.format.machine() {
 		for _, id := range ids {
 			s.printf("%s %s", what, plain(id))
@@ -44,4 +45,17 @@ func (s *session) acted(ctx context.Context, q *queue.Queue, what string, ids []
 		return err
 	}
 	return jobListing.print(s, jobs)
+}
+
+// unique leaves out what was named before: the queue acts on a job once.
+func unique(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	var once []string
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			once = append(once, id)
+		}
+	}
+	return once
 }

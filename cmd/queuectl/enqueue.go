@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -49,7 +50,7 @@ func (c *enqueueCmd) run(ctx context.Context, s *session) error {
 	if c.WaitTimeout != 0 && !c.Wait {
 		return usage("--wait-timeout needs --wait", "")
 	}
-	jobs, err := c.read(s)
+	jobs, err := interruptibly(ctx, func() (batch, error) { return c.read(s) })
 	if err != nil {
 		return err
 	}
@@ -160,24 +161,18 @@ func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r ba
 		s.printf("Enqueued %s", count(len(r.added), "job"))
 	}
 	if s.errTerminal && len(r.added) > 0 {
-		return c.hintAtWorkers(ctx, s, q)
+		s.hintAtWorkers(ctx, q)
 	}
 	return nil
 }
 
-// hintAtWorkers tells somebody at a terminal that nobody will run the job.
-func (c *enqueueCmd) hintAtWorkers(ctx context.Context, s *session, q *queue.Queue) error {
+// hintAtWorkers tells that nobody will run what waits. A hint that cannot be given is no reason to fail.
+func (s *session) hintAtWorkers(ctx context.Context, q *queue.Queue) {
 	workers, err := q.Workers(ctx)
-	if err != nil {
-		return nil // the jobs are in the log: a hint that cannot be given is no reason to say otherwise
-	}
-	for _, w := range workers {
-		if w.Alive {
-			return nil
-		}
+	if err != nil || slices.ContainsFunc(workers, func(w queue.WorkerInfo) bool { return w.Alive }) {
+		return
 	}
 	s.hint("no worker is running; start one with 'queuectl worker start'")
-	return nil
 }
 
 // idsToAwait returns the ids of the jobs in the order of specs: of those that were added, and of those
@@ -191,4 +186,23 @@ func idsToAwait(specs []job.Spec, added []job.Job) []string {
 		}
 	}
 	return ids
+}
+
+// interruptibly returns what read returns, or ctx's error as soon as it ends: reading from a terminal or
+// a FIFO may never end, and cannot be left in another way. Nothing has been written then.
+func interruptibly[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	var result T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result, err = read()
+	}()
+	select {
+	case <-done:
+		return result, err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }

@@ -79,6 +79,7 @@ var causes = []struct {
 	{job.ErrNoWorker, exitFailed, "no_such_worker", "'queuectl worker list' shows the workers"},
 	{job.ErrUnknownKey, exitFailed, "unknown_key", ""},
 	{job.ErrInvalid, exitUsage, "invalid", ""},
+	{syscall.ENOTDIR, exitFailed, "not_a_queue", "nothing was changed; choose another directory with --dir"},
 	{fs.ErrPermission, exitFailed, "permission", "check who may read and write %s"},
 	{syscall.ENOSPC, exitFailed, "disk_full", ""},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"unicode/utf8"
 
@@ -93,6 +94,12 @@ func newParser(g *grammar, s *session) (*kong.Kong, error) {
 
 // execute parses the arguments and runs the command that they name.
 func (s *session) execute(ctx context.Context, args []string) error {
+	// An empty variable is as good as none; kong would ask for a truth value.
+	for _, name := range []string{"QUEUECTL_QUIET", "QUEUECTL_NO_COLOR", "QUEUECTL_ALLOW_NETWORK_FS"} {
+		if os.Getenv(name) == "" {
+			_ = os.Unsetenv(name) // of a variable that is not set it does nothing
+		}
+	}
 	s.machineErrors = wantsJSON(args)
 	var g grammar
 	parser, err := newParser(&g, s)
@@ -119,10 +126,16 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	if errors.Is(err, errHelp) {
 		return nil
 	}
+	name := commandName(command, err)
 	if err != nil {
-		return usageError(err)
+		err = usageError(err, name, s.argv != nil)
+	} else {
+		err = s.configure(g.Globals)
 	}
-	if err := s.configure(g.Globals); err != nil {
+	if err != nil && waits(name, args) {
+		err = cannotWait(err)
+	}
+	if err != nil {
 		return err
 	}
 	if s.reason != "" {
@@ -142,13 +155,28 @@ func cutCommandLine(args []string) (own, argv []string) {
 	return args[:i], append([]string{}, args[i+1:]...)
 }
 
-// usageError turns what kong says of the arguments into a failure that names the help to read.
-func usageError(err error) error {
-	command := "queuectl"
-	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
-		if node := parse.Context.Selected(); node != nil {
-			command = node.FullPath()
-		}
+// commandName is the command that was asked for, with the program's name in front, as far as kong came.
+func commandName(parsed *kong.Context, err error) string {
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok {
+		parsed = parse.Context
+	}
+	if parsed == nil || parsed.Selected() == nil {
+		return "queuectl"
+	}
+	return parsed.Selected().FullPath()
+}
+
+// waits says that the exit code of a command line is a job's.
+func waits(command string, args []string) bool {
+	return command == "queuectl wait" ||
+		command == "queuectl enqueue" && (slices.Contains(args, "--wait") || slices.Contains(args, "-w"))
+}
+
+// usageError turns what kong says of the arguments into a failure that names the help to read. Who
+// forgets the -- before a command line is told of it.
+func usageError(err error, command string, dashes bool) error {
+	if command == "queuectl enqueue" && !dashes {
+		return usage(err.Error(), "a command line goes behind --, as in 'queuectl enqueue -- make -j4'; 'queuectl enqueue --help' has examples")
 	}
 	return usage(err.Error(), fmt.Sprintf("'%s --help' has examples", command))
 }

@@ -37,29 +37,40 @@ func (c *listCmd) Run(ctx context.Context, s *session) error {
 // pageFlags choose jobs out of a long list.
 type pageFlags struct {
 	Queue string `placeholder:"NAME" help:"Only jobs of this queue."`
-	Limit int    `placeholder:"N" help:"Show N jobs at most: the newest, or with --after the next."`
-	All   bool   `xor:"amount" help:"Show all jobs on a terminal, too."`
+	Limit *int   `placeholder:"N" help:"Show N jobs at most: the newest, or with --after the next."`
+	All   bool   `help:"Show all jobs on a terminal, too."`
 	After string `placeholder:"ID" help:"Only jobs enqueued after this one."`
 }
 
 // tableRows is how many jobs a table shows if nobody said otherwise.
 const tableRows = 50
 
+// tableLimit is how many items are to be shown, 0 = all.
+func tableLimit(s *session, limit *int, all bool) (int, error) {
+	switch {
+	case limit != nil && (*limit < 1 || all):
+		return 0, usage("--limit must be at least 1, and not be used with --all", "")
+	case limit != nil:
+		return *limit, nil
+	case !all && s.asTable():
+		return tableRows, nil
+	}
+	return 0, nil
+}
+
 // print prints the page of the jobs in one of the states, and names what it leaves out.
 func (p *pageFlags) print(ctx context.Context, s *session, q *queue.Queue, l listing[job.Job], states []job.State) error {
-	if p.Limit < 0 || p.Limit > 0 && p.All {
-		return usage("--limit must be at least 1, and not be used with --all", "")
+	limit, err := tableLimit(s, p.Limit, p.All)
+	if err != nil {
+		return err
 	}
-	f := projection.Filter{States: states, Queue: p.Queue, Limit: p.Limit, Newest: p.After == ""}
+	f := projection.Filter{States: states, Queue: p.Queue, Limit: limit, Newest: p.After == ""}
 	if p.After != "" {
 		j, err := q.Job(ctx, p.After)
 		if err != nil {
 			return err
 		}
 		f.After = j.Key
-	}
-	if f.Limit == 0 && !p.All && s.asTable() {
-		f.Limit = tableRows
 	}
 	jobs, err := q.List(ctx, f)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 type logListCmd struct {
 	After uint64 `placeholder:"POSITION" help:"Only events after this one."`
-	Limit int    `placeholder:"N" help:"Show N events at most: the newest, or with --after the next."`
+	Limit *int   `placeholder:"N" help:"Show N events at most: the newest, or with --after the next."`
 	All   bool   `help:"Show all events on a terminal, too."`
 }
 
@@ -28,16 +28,13 @@ Examples:
 
 // Run lists.
 func (c *logListCmd) Run(ctx context.Context, s *session) error {
-	if c.Limit < 0 || c.Limit > 0 && c.All {
-		return usage("--limit must be at least 1, and not be used with --all", "")
+	limit, err := tableLimit(s, c.Limit, c.All)
+	if err != nil {
+		return err
 	}
 	return s.existing(ctx, func(q *queue.Queue) error {
 		if s.noQueue {
 			return storyListing(false).print(s, nil)
-		}
-		limit := c.Limit
-		if limit == 0 && !c.All && s.asTable() {
-			limit = tableRows
 		}
 		return c.list(ctx, s, q, limit)
 	})

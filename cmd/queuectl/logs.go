@@ -116,6 +116,7 @@ type follower struct {
 	q    *queue.Queue
 	s    *session
 	file *os.File // nil until the run has printed something
+	last []byte   // the end of what was read so far, to see if it is still there
 }
 
 func (f *follower) close() {
@@ -152,10 +153,44 @@ func (f *follower) print() error {
 			return err
 		}
 	}
-	if _, err := io.Copy(f.s.out, f.file); err != nil {
+	if err := f.passCut(); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.MultiWriter(f.s.out, f), f.file); err != nil {
 		return err
 	}
 	return f.s.out.Flush()
+}
+
+// Write remembers the end of what is printed.
+func (f *follower) Write(p []byte) (int, error) {
+	const enough = 64
+	f.last = append(f.last, p...)
+	f.last = append(f.last[:0], f.last[max(0, len(f.last)-enough):]...)
+	return len(p), nil
+}
+
+// passCut goes on behind the line that says so, if the worker has cut the file because it exceeded
+// output_max: what was read last is then no longer where it was.
+func (f *follower) passCut() error {
+	at, err := f.file.Seek(0, io.SeekCurrent)
+	if err != nil || len(f.last) == 0 {
+		return err
+	}
+	there := make([]byte, len(f.last))
+	if _, err := f.file.ReadAt(there, at-int64(len(there))); err == nil && bytes.Equal(there, f.last) {
+		return nil
+	} else if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	f.last = f.last[:0]
+	f.s.warn(fmt.Sprintf("the output of job %q exceeded output_max and was cut in the middle", plain(f.id)))
+	text, err := os.ReadFile(f.path)
+	if err != nil {
+		return err
+	}
+	_, err = f.file.Seek(int64(max(0, bytes.LastIndex(text, []byte("\n[queuectl: ")))), io.SeekStart)
+	return err
 }
 
 // follow prints until the run has ended.

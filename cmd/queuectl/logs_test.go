@@ -53,6 +53,58 @@ func TestSeekToTail_FindsTheLastLines(t *testing.T) {
 	}
 }
 
+// TestFollower_GoesOnBehindACut: output that exceeds output_max loses its middle while somebody follows.
+func TestFollower_GoesOnBehindACut(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "output")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdout, stderr := tempFile(t), tempFile(t)
+	f := &follower{id: "long", path: path, s: newSession(nil, stdout, stderr)}
+	defer f.close()
+	for _, text := range []string{
+		"one\ntwo\n",
+		"one\ntwo\nthree\n", // grown
+		"one\n[queuectl: 9 bytes of output cut out]\nfour\n",       // cut, and grown
+		"one\n[queuectl: 9 bytes of output cut out]\nfour\nfive\n", // grown
+	} {
+		write(text)
+		if err := f.print(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "one\ntwo\nthree\n\n[queuectl: 9 bytes of output cut out]\nfour\nfive\n"
+	if got := contents(t, stdout); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := contents(t, stderr); strings.Count(got, "exceeded output_max") != 1 {
+		t.Errorf("stderr has %q, want one warning", got)
+	}
+}
+
+func tempFile(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func contents(t *testing.T, f *os.File) string {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // TestInterrupt_EndsQuietlyWith130: Ctrl-C while a command waits.
 func TestInterrupt_EndsQuietlyWith130(t *testing.T) {
 	t.Parallel()
@@ -84,5 +136,37 @@ func TestInterrupt_EndsQuietlyWith130(t *testing.T) {
 	exit, ok := errors.AsType[*exec.ExitError](cmd.Wait())
 	if !ok || exit.ExitCode() != exitInterrupted || len(rest) > 0 || stdout.Len() > 0 {
 		t.Errorf("got %v, stdout %q, stderr %q; want exit code 130 and nothing said", exit, stdout.String(), rest)
+	}
+}
+
+// TestInterrupt_LeavesAPromptAndWritesNothing: Ctrl-C while specs are typed.
+func TestInterrupt_LeavesAPromptAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs signals")
+	}
+	dir := filepath.Join(t.TempDir(), "q")
+	cmd := exec.Command("queuectl", "--dir", dir, "enqueue", "-f", "-")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds: when it is written, the command has begun to read.
+	spec := `{"command":"` + strings.Repeat("x", 100<<10) + "\"}\n"
+	if _, err := io.WriteString(stdin, spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](cmd.Wait()); !ok || exit.ExitCode() != exitInterrupted {
+		t.Errorf("got %v, want exit code 130", exit)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory was made: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -105,7 +104,7 @@ func (l listing[T]) print(s *session, items []T) error {
 		}
 		return s.document(views)
 	default:
-		for item := range slices.Values(items) {
+		for _, item := range items {
 			if err := s.document(l.view(item)); err != nil {
 				return err
 			}

@@ -31,12 +31,15 @@ func (c *showCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		return showJob(s, j, q.LeftBehind(j.Run))
+		return showJob(s, q, j)
 	})
 }
 
 // showJob prints one job with everything that is known about it.
-func showJob(s *session, j job.Job, leftBehind []int) error {
+func showJob(s *session, q *queue.Queue, j job.Job) error {
+	if j.State != job.Processing { // what lives then is the run itself
+		j.LeftBehind = q.LeftBehind(j.Run)
+	}
 	if s.quiet {
 		s.printf("%s", j.Spec.ID)
 		return nil
@@ -45,8 +48,8 @@ func showJob(s *session, j job.Job, leftBehind []int) error {
 		return s.document(j)
 	}
 	about := slices.Concat(aboutSpec(s, j), aboutRuns(s, j))
-	if len(leftBehind) > 0 && j.State != job.Processing {
-		about = append(about, [2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(leftBehind), "[]")})
+	if len(j.LeftBehind) > 0 {
+		about = append(about, [2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(j.LeftBehind), "[]")})
 	}
 	s.fields(about...)
 	return nil

@@ -39,7 +39,7 @@ Examples:
 // Run waits.
 func (c *waitCmd) Run(ctx context.Context, s *session) error {
 	if c.All == (len(c.IDs) > 0) {
-		return usage("give ids, or --all", "")
+		return cannotWait(usage("give ids, or --all", ""))
 	}
 	return cannotWait(s.existing(ctx, func(q *queue.Queue) error {
 		w := waiting{ids: c.IDs, timeout: time.Duration(c.Timeout), success: c.For == "success", single: len(c.IDs) == 1}
@@ -51,6 +51,9 @@ func (c *waitCmd) Run(ctx context.Context, s *session) error {
 			for _, j := range jobs {
 				w.ids = append(w.ids, j.Spec.ID)
 			}
+		}
+		if s.errTerminal {
+			s.hintAtWorkers(ctx, q)
 		}
 		return waitFor(ctx, s, q, w)
 	}))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -14,10 +15,25 @@ import (
 )
 
 type workerStartCmd struct {
-	Count       int      `short:"n" default:"1" placeholder:"N" help:"Jobs to run at a time. Default: ${default}."`
-	Queues      []string `placeholder:"NAME,..." help:"Serve these queues only."`
-	UntilEmpty  bool     `help:"Stop when no job waits or runs any more."`
-	BackoffBase float64  `placeholder:"N" help:"Base of the time between attempts while the setting backoff_base has never been set."`
+	Count       int        `short:"n" default:"1" placeholder:"N" help:"Jobs to run at a time. Default: ${default}."`
+	Queues      queueNames `placeholder:"NAME,..." help:"Serve these queues only."`
+	UntilEmpty  bool       `help:"Stop when no job waits or runs any more."`
+	BackoffBase *float64   `placeholder:"N" help:"Base of the time between attempts while the setting backoff_base has never been set."`
+}
+
+// queueNames are names of queues on the command line, with commas between them.
+type queueNames []string
+
+// UnmarshalText adds the names of one flag. kong would take an empty one for none at all, which means all
+// queues.
+func (q *queueNames) UnmarshalText(text []byte) error {
+	for name := range strings.SplitSeq(string(text), ",") {
+		if err := job.CheckQueue(name); err != nil {
+			return err
+		}
+		*q = append(*q, name)
+	}
+	return nil
 }
 
 // Help is shown below the usage line.
@@ -38,37 +54,35 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 	if c.Count < 1 {
 		return usage("--count must be at least 1", "")
 	}
+	if c.BackoffBase == nil {
+		c.BackoffBase = new(float64) // 0: none
+	} else if !(*c.BackoffBase >= 1) {
+		return usage("--backoff-base must be at least 1", "")
+	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		ctx, stopNow, release := stopSignals(ctx, s)
 		defer release()
-		c.announce(s)
 		return cannotRecord(q.Run(ctx, queue.WorkerOptions{
 			Slots:       c.Count,
 			Queues:      c.Queues,
 			UntilEmpty:  c.UntilEmpty,
-			BackoffBase: c.BackoffBase,
+			BackoffBase: *c.BackoffBase,
 			StopNow:     stopNow,
-			Started:     func(w job.Worker) { started(s, w) },
+			Started:     func(w job.Worker) { c.started(s, w) },
 		}))
 	})
 }
 
-// announce says what is about to happen, in the words of the original program. A worker works even if
-// nobody listens.
-func (c *workerStartCmd) announce(s *session) {
-	if !s.quiet && !s.format.machine() {
-		s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
-	}
-	_ = s.out.Flush()
-}
-
-// started tells a program that called us which worker it got.
-func started(s *session, w job.Worker) {
+// started says what has begun: to people in the words of the original program, to programs which worker
+// they got. A worker works on if nobody listens.
+func (c *workerStartCmd) started(s *session, w job.Worker) {
 	switch {
 	case s.quiet:
 		s.printf("%s", w.ID)
 	case s.format.machine():
 		_ = s.document(viewWorker(queue.WorkerInfo{Worker: w, Alive: true}))
+	default:
+		s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
 	}
 	_ = s.out.Flush()
 }
