@@ -13,35 +13,31 @@ import (
 
 // command runs a shell job. An error means that it was not started, through no fault of its own.
 func (w *worker) command(r *run, o *decide.Outcome) error {
-	lock, err := lease.HoldRun(w.q.dir, uint64(r.number))
-	if err != nil {
+	if err := r.hold(w.q.dir, uint64(r.number)); err != nil {
 		return err
 	}
-	r.release = func(durable bool) {
-		if !durable {
-			_ = lock.Abandon() // whoever puts the job back needs what the file says
-			return
-		}
-		if _, err := lock.Release(); err != nil {
-			w.logger.Warn().Err(err).Uint64("run", uint64(r.number)).Msg("run lock not removed")
-		}
-	}
 	output := w.q.OutputPath(r.number)
+	empty := r.empty
+	r.empty = ""
 	p, err := shell.Start(shell.Command{
 		Line: r.Job.Spec.Command, Argv: r.Job.Spec.Argv,
 		Dir: firstOf(r.Job.Spec.Cwd, r.Job.CallerDir), Env: w.environment(r), Stdin: r.Job.Spec.Stdin,
-		Output: output, OutputMax: r.OutputMax, Lease: lock.File(),
+		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
+		Lease:   r.lock.File(),
 		Timeout: r.Timeout, Grace: r.KillGrace,
 	})
 	if err != nil {
 		return err
 	}
-	if err := lock.Started(p.Pid()); err != nil {
+	if err := r.lock.Started(p.Pid()); err != nil {
 		w.logger.Warn().Err(err).Uint64("run", uint64(r.number)).Msg("run lock does not name its process")
 	}
 	r.started(p.Kill)
 	<-p.Done()
 	result := p.Result()
+	if result.OutputSize == 0 {
+		r.empty = output
+	}
 	o.Result = job.Result{
 		Exit: int32(result.Exit), Signal: int32(result.Signal),
 		Start: result.Start.UnixNano(), End: result.End.UnixNano(),
@@ -60,6 +56,45 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	}
 	o.Result.Tail = shell.Tail(output, r.OutputTail)
 	return nil
+}
+
+// litter is what a command leaves on the disk once its outcome is durable. The next command of the slot uses it again.
+type litter struct {
+	lock  *lease.Run // nil = none
+	empty string     // the output file, to which nothing was printed; "" = none
+}
+
+// hold takes the lock of a run, with what an earlier one has left.
+func (l *litter) hold(dir string, run uint64) (err error) {
+	before := l.lock
+	l.lock = nil
+	if before == nil {
+		l.lock, err = lease.HoldRun(dir, run)
+	} else {
+		l.lock, err = before.Follow(run)
+	}
+	return err
+}
+
+// abandon leaves everything as it is, because the outcome could not be recorded: whoever puts the job back needs what
+// the lock file says.
+func (l *litter) abandon() {
+	if l.lock != nil {
+		_ = l.lock.Abandon()
+	}
+}
+
+// tidy removes what a run has left.
+func (w *worker) tidy(r *run) {
+	if r.empty != "" {
+		_ = os.Remove(r.empty) // an empty file left over tells no lie
+	}
+	if r.lock == nil {
+		return
+	}
+	if _, err := r.lock.Release(); err != nil {
+		w.logger.Warn().Err(err).Uint64("run", uint64(r.number)).Msg("run lock not removed")
+	}
 }
 
 // environment is the worker's, with the PATH that the job was enqueued with, then what the job adds,

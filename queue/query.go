@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -202,6 +204,27 @@ func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
 func (q *Queue) OutputPath(run job.Position) string {
 	const perFolder = 1000 // so that no folder grows without bound
 	return filepath.Join(q.dir, "output", fmt.Sprintf("%06d", run/perFolder), fmt.Sprintf("%d.log", run))
+}
+
+// OpenOutput opens what a run has printed so far. The error wraps fs.ErrNotExist if that is nothing.
+func (q *Queue) OpenOutput(run job.Position) (*os.File, error) {
+	f, err := os.Open(q.OutputPath(run))
+	if err != nil {
+		return nil, err
+	}
+	opened, err := f.Stat()
+	if err == nil {
+		// A file to which nothing was printed may have become that of another run while it was opened. It does not
+		// once it is open: see shell.Command.Reuse.
+		var named os.FileInfo
+		if named, err = os.Stat(f.Name()); err == nil && os.SameFile(opened, named) {
+			return f, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("open output of run %d: %w", run, fs.ErrNotExist)
+	}
+	return nil, errors.Join(err, f.Close())
 }
 
 // LeftBehind returns the pids of processes of a run that still live (on Linux; nil elsewhere). After

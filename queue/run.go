@@ -16,9 +16,9 @@ import (
 // run is one start of a job by this worker.
 type run struct {
 	key, number job.Position
-	decide.Run                     // what to do, with the settings in force when it was claimed
-	release     func(durable bool) // lets the run lock go, for good if the outcome is durable; nil = none
-	killed      bool               // a kill request was passed on; guarded by the worker's mu
+	decide.Run       // what to do, with the settings in force when it was claimed
+	litter           // of a command
+	killed      bool // a kill request was passed on; guarded by the worker's mu
 
 	mu     sync.Mutex
 	end    func(signal int) // ends what runs; nil = not started yet
@@ -184,8 +184,13 @@ func (w *worker) work(r *run) {
 // conclude records the outcome and claims the next job, in one commit. Only then is the run over here.
 func (w *worker) conclude(r *run, o decide.Outcome) (next *run) {
 	next, err := w.record(r, o)
-	if r.release != nil {
-		r.release(err == nil)
+	switch {
+	case err != nil:
+		r.abandon()
+	case next != nil && next.Job.Spec.Kind == "":
+		next.litter = r.litter
+	default:
+		w.tidy(r)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

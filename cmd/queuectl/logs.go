@@ -43,7 +43,7 @@ func (c *logsCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		f := follower{id: c.ID, run: run, path: q.OutputPath(run), q: q, s: s}
+		f := follower{id: c.ID, run: run, q: q, s: s}
 		defer f.close()
 		if err := f.start(c.Tail); err != nil {
 			return err
@@ -112,7 +112,6 @@ func (c *logsCmd) checkRun(ctx context.Context, q *queue.Queue) error {
 type follower struct {
 	id   string
 	run  job.Position
-	path string
 	q    *queue.Queue
 	s    *session
 	file *os.File // nil until the run has printed something
@@ -139,7 +138,7 @@ func (f *follower) start(tail *int) error {
 }
 
 func (f *follower) open() (err error) {
-	f.file, err = os.Open(f.path)
+	f.file, err = f.q.OpenOutput(f.run)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -185,7 +184,10 @@ func (f *follower) passCut() error {
 	}
 	f.last = f.last[:0]
 	f.s.warn(fmt.Sprintf("the output of job %q exceeded output_max and was cut in the middle", plain(f.id)))
-	text, err := os.ReadFile(f.path)
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	text, err := io.ReadAll(f.file)
 	if err != nil {
 		return err
 	}

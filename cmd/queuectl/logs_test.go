@@ -64,7 +64,12 @@ func TestFollower_GoesOnBehindACut(t *testing.T) {
 		}
 	}
 	stdout, stderr := tempFile(t), tempFile(t)
-	f := &follower{id: "long", path: path, s: newSession(nil, stdout, stderr)}
+	write("")
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &follower{id: "long", file: file, s: newSession(nil, stdout, stderr)}
 	defer f.close()
 	for _, text := range []string{
 		"one\ntwo\n",

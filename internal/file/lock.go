@@ -105,6 +105,15 @@ func (l *Lock) Current() (bool, error) {
 	return os.SameFile(info, l.info), nil
 }
 
+// Rename gives the file another name, in place of a file that may have it. Ask while the lock is held.
+func (l *Lock) Rename(path string) error {
+	if err := os.Rename(l.path, path); err != nil {
+		return fmt.Errorf("rename lock file: %w", err)
+	}
+	l.path = path
+	return nil
+}
+
 // File returns the open file: to pass it to a child process, or to read and write what the lock file says to people.
 // It stays the Lock's own.
 func (l *Lock) File() *os.File { return l.f }

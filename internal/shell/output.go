@@ -16,6 +16,7 @@ type output struct {
 	file *os.File // opened for appending; nil = the null device
 	path string
 	max  int64 // 0 = no limit
+	keep bool  // also if it is empty
 
 	mu      sync.Mutex
 	timer   *time.Timer // of the next look; nil = nobody looks
@@ -24,10 +25,21 @@ type output struct {
 	marker  int64 // length of the line that says so; 0 = nothing was cut yet
 }
 
-func openOutput(path string, most int64) (*output, error) {
-	if path == "" {
+func openOutput(c *Command) (*output, error) {
+	f, err := c.reuse(), error(nil)
+	if c.Output == "" {
 		return &output{}, nil
 	}
+	if f == nil {
+		f, err = makeOutput(c.Output)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open output: %w", err)
+	}
+	return &output{file: f, path: c.Output, max: c.OutputMax, keep: c.KeepEmpty}, nil
+}
+
+func makeOutput(path string) (*os.File, error) {
 	const flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	f, err := os.OpenFile(path, flag, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,10 +47,28 @@ func openOutput(path string, most int64) (*output, error) {
 			f, err = os.OpenFile(path, flag, 0o600)
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open output: %w", err)
+	return f, err
+}
+
+// reuse returns the file c.Reuse under the name of c.Output, opened for appending. It returns nil if it cannot serve,
+// and removes it unless something is in it: then it is the output of what an earlier command left behind.
+func (c *Command) reuse() *os.File {
+	if c.Reuse == "" {
+		return nil
 	}
-	return &output{file: f, path: path, max: most}, nil
+	f, err := os.OpenFile(c.Reuse, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 && c.Output != "" && renameUnshared(f, c.Output) {
+		return f
+	}
+	f.Close() // nothing was written
+	if err == nil && info.Size() == 0 {
+		os.Remove(c.Reuse) // an empty file left over tells no lie
+	}
+	return nil
 }
 
 // complain says in the output why there is none.
@@ -66,7 +96,7 @@ func (o *output) watch() {
 	})
 }
 
-// close takes a last look, and returns the size of the file, which it removes if it is empty.
+// close takes a last look, and returns the size of the file, which it removes if it is empty and not to be kept.
 func (o *output) close() (size int64) {
 	if o.file == nil {
 		return 0
@@ -82,7 +112,7 @@ func (o *output) close() (size int64) {
 		size = info.Size()
 	}
 	o.file.Close() // what the command wrote was its own to check
-	if size == 0 {
+	if size == 0 && !o.keep {
 		os.Remove(o.path) // an empty file left over tells no lie
 	}
 	return size

@@ -25,7 +25,7 @@ type printed struct {
 
 func newPrinted(t interface{ Fatal(...any) }, dir string, most int64) *printed {
 	path := filepath.Join(dir, "out.log")
-	out, err := openOutput(path, most)
+	out, err := openOutput(&Command{Output: path, OutputMax: most})
 	if err != nil {
 		t.Fatal(err)
 	}

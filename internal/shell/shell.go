@@ -29,8 +29,13 @@ type Command struct {
 	Stdin string // text; "@path" = from that file, from Dir; "" = the null device
 
 	// Output is the file that stdout and stderr are appended to. It is made (0600) with its directories, and removed
-	// at the end if it is empty. "" = the null device.
-	Output string
+	// at the end if it is empty, unless KeepEmpty. "" = the null device.
+	Output    string
+	KeepEmpty bool // leave an empty Output to the caller, for Reuse or to be removed
+	// Reuse is the empty Output of a command that has ended. It becomes this one's, by another name, if nobody has it
+	// open and the system can tell; else it is removed. To make a file costs many times as much as to rename one, the
+	// more so the more were removed lately. "" = none.
+	Reuse string
 	// OutputMax bounds the size of Output while the first process runs: what exceeds it is cut from the middle, so
 	// that the first quarter of it and the most recent half stay, with a line between them that says how much is
 	// missing. Of a command that prints faster than a disk's cache is copied, the most recent 64 KiB stay. The size
@@ -92,7 +97,7 @@ func Start(c Command) (*Process, error) {
 		p.now = time.Now
 	}
 	var err error
-	if p.output, err = openOutput(c.Output, c.OutputMax); err != nil {
+	if p.output, err = openOutput(&c); err != nil {
 		return nil, err
 	}
 	p.result.Start = p.now()
@@ -105,6 +110,7 @@ func Start(c Command) (*Process, error) {
 		return p, nil
 	}
 	if err != nil {
+		p.output.keep = false
 		p.output.close()
 		return nil, err
 	}

@@ -104,20 +104,56 @@ func (r *Run) Abandon() error { return r.lock.Close() }
 // process that the command left behind still holds the lock; then leftBehind is true, and the file stays for a later
 // [Sweep].
 func (r *Run) Release() (leftBehind bool, err error) {
-	if err := r.lock.Close(); err != nil {
-		return false, err
+	l, err := r.retake()
+	if err != nil || l == nil {
+		return err == nil, err
 	}
-	path := runFile(r.dir, r.run)
-	leftBehind, err = held(path)
-	if leftBehind {
-		// Perhaps only a process that this one is about to make, which has our descriptors until it executes its
-		// program. There is none while we keep others from forking.
+	defer l.Close() // only locked
+	return false, remove(runFile(r.dir, r.run))
+}
+
+// Follow is Release, and then HoldRun of another run, whose claim is durable too. Unless something of the first run is
+// left behind, the second gets its file, under another name: to make a file costs many times as much as to rename one,
+// the more so the more were removed lately.
+func (r *Run) Follow(run uint64) (*Run, error) {
+	l, err := r.retake()
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		return HoldRun(r.dir, run)
+	}
+	// What it says of the first run is gone before it has the name of the second.
+	if err = l.File().Truncate(0); err == nil {
+		err = l.Rename(runFile(r.dir, run))
+	}
+	if err != nil {
+		l.Close() // a Sweep finds it
+		return nil, fmt.Errorf("reuse run lock: %w", err)
+	}
+	return &Run{dir: r.dir, run: run, lock: l}, nil
+}
+
+// retake lets the lock go, and takes it again if nobody else holds it; else it returns nil.
+func (r *Run) retake() (*file.Lock, error) {
+	if err := r.lock.Close(); err != nil {
+		return nil, err
+	}
+	l, err := file.OpenLock(runFile(r.dir, r.run))
+	if err != nil {
+		return nil, err
+	}
+	ours, err := l.TryExclusive()
+	if !ours && err == nil {
+		// Perhaps only a process that this one is about to make holds it, which has our descriptors until it executes
+		// its program. There is none while we keep others from forking.
 		syscall.ForkLock.RLock()
-		leftBehind, err = held(path)
+		ours, err = l.TryExclusive()
 		syscall.ForkLock.RUnlock()
 	}
-	if err != nil || leftBehind {
-		return leftBehind, err
+	if !ours {
+		l.Close() // not locked
+		return nil, err
 	}
-	return false, remove(path)
+	return l, nil
 }

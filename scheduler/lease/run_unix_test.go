@@ -84,6 +84,63 @@ func TestRun_FileStaysWhileSomethingLeftBehindHoldsIt(t *testing.T) {
 	}
 }
 
+func follow(t *testing.T, r *Run, run uint64) *Run {
+	t.Helper()
+	next, err := r.Follow(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
+}
+
+func TestRun_FollowGivesTheFileToTheNextRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := hold(t, dir, 7)
+	if err := first.Started(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	second := follow(t, first, 9)
+	wantHeld(t, dir, 9, true)
+	if exists(runFile(dir, 7)) {
+		t.Error("the first file is still there")
+	}
+	if text, err := os.ReadFile(runFile(dir, 9)); len(text) != 0 || err != nil {
+		t.Errorf("the second says %q, %v; want nothing of the first", text, err)
+	}
+	if current, err := second.lock.Current(); !current || err != nil {
+		t.Errorf("the second is current: %v, %v", current, err)
+	}
+	if leftBehind, err := second.Release(); leftBehind || err != nil || exists(runFile(dir, 9)) {
+		t.Errorf("Release() = %v, %v; the file is there: %v", leftBehind, err, exists(runFile(dir, 9)))
+	}
+}
+
+func TestRun_FollowLeavesTheFileToWhatWasLeftBehind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := hold(t, dir, 7)
+	end := heir(t, first)
+	second := follow(t, first, 9)
+	defer second.Release()
+	wantHeld(t, dir, 7, true)
+	wantHeld(t, dir, 9, true)
+	end()
+	wantHeld(t, dir, 7, false)
+	wantHeld(t, dir, 9, true)
+}
+
+func TestRun_FollowOfARunWhoseFileIsGoneMakesOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := hold(t, dir, 7)
+	if err := os.Remove(runFile(dir, 7)); err != nil {
+		t.Fatal(err)
+	}
+	defer follow(t, first, 9).Release()
+	wantHeld(t, dir, 9, true)
+}
+
 func sweepAll(t *testing.T, dir string) {
 	t.Helper()
 	err := Sweep(dir, func(uint64) bool { return false }, func(string) bool { return false })
