@@ -92,7 +92,7 @@ func openOrphan(dir string, run uint64) (*orphan, error) {
 	// What cannot be read was not written: the worker died before it got there.
 	buf := make([]byte, 16<<10) // a path is at most 4 KiB
 	n, _ := l.File().ReadAt(buf, 0)
-	if json.Unmarshal(buf[:n], &o.rec) != nil {
+	if json.Unmarshal(buf[:n], &o.rec) != nil || o.rec.Run != run {
 		o.rec = record{}
 	}
 	if o.rec.Dir != "" {

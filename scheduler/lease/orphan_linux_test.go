@@ -204,6 +204,7 @@ func TestEndOrphan_LeavesStrangersAlone(t *testing.T) {
 		{"the pid was given away", func(r *record) { r.Start-- }},
 		{"the leader had ended before it was looked at", func(r *record) { r.Start = 0 }},
 		{"the machine was started again", func(r *record) { r.Boot = "another" }},
+		{"the file was an earlier run's", func(r *record) { r.Run-- }},
 		{"the pid is of another namespace", func(r *record) { r.Namespace = "pid:[1]" }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -214,7 +215,7 @@ func TestEndOrphan_LeavesStrangersAlone(t *testing.T) {
 			if !ok {
 				t.Fatal("no such process")
 			}
-			rec := record{Dir: dir, Group: pid, Start: st.Start, Boot: file.BootID(), Namespace: self}
+			rec := record{Run: 12, Dir: dir, Group: pid, Start: st.Start, Boot: file.BootID(), Namespace: self}
 			row.change(&rec)
 			writeRecord(t, dir, rec)
 			if err := EndOrphan(t.Context(), dir, 12, 0); err != nil {
@@ -254,7 +255,7 @@ func TestEndOrphan_ZombieIsNotWaitedFor(t *testing.T) {
 	pid := c.Process.Pid
 	eventually(t, "zombie", func() bool { return !lives(pid) })
 	st, _ := process.Look(pid)
-	writeRecord(t, dir, record{Dir: dir, Group: pid, Start: st.Start, Boot: file.BootID(), Namespace: process.Namespace()})
+	writeRecord(t, dir, record{Run: 12, Dir: dir, Group: pid, Start: st.Start, Boot: file.BootID(), Namespace: process.Namespace()})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := EndOrphan(ctx, dir, 12, time.Hour); err != nil {

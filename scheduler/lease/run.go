@@ -16,9 +16,10 @@ import (
 
 // Run is the lock of one run. On Unix the processes of the command inherit it and hold it too.
 type Run struct {
-	dir  string
-	run  uint64
-	lock *file.Lock
+	dir    string
+	run    uint64
+	lock   *file.Lock
+	length int // of what the file says, perhaps of an earlier run
 }
 
 // HoldRun makes and takes the lock of a run, whose claim is durable.
@@ -61,6 +62,7 @@ func marks(dir string, run uint64) []string {
 
 // record is what the lock file says about a started run: to [EndOrphan], and to people who look into it.
 type record struct {
+	Run       uint64 `json:"run"`                 // whose record it is: the file may have been that of an earlier one
 	Dir       string `json:"dir"`                 // as the command's environment has it
 	Group     int    `json:"group"`               // process group and session of the command
 	Start     uint64 `json:"start,omitempty"`     // start time of the process that leads it; 0 = it had ended
@@ -84,12 +86,16 @@ func (r *Run) Started(pid int) error {
 	}
 	leader, _ := process.Look(pid)
 	text, err := json.Marshal(record{
-		Dir: r.dir, Group: pid, Start: leader.Start,
+		Run: r.run, Dir: r.dir, Group: pid, Start: leader.Start,
 		Boot: file.BootID(), Namespace: process.Namespace(),
 		Worker: self().Pid,
 	})
 	if err == nil {
-		_, err = r.lock.File().WriteAt(append(text, '\n'), 0)
+		// To write over all that is there costs less than to empty the file first.
+		for len(text) < r.length-1 {
+			text = append(text, ' ')
+		}
+		r.length, err = r.lock.File().WriteAt(append(text, '\n'), 0)
 	}
 	if err != nil {
 		return fmt.Errorf("record started run: %w", err)
@@ -123,15 +129,11 @@ func (r *Run) Follow(run uint64) (*Run, error) {
 	if l == nil {
 		return HoldRun(r.dir, run)
 	}
-	// What it says of the first run is gone before it has the name of the second.
-	if err = l.File().Truncate(0); err == nil {
-		err = l.Rename(runFile(r.dir, run))
-	}
-	if err != nil {
+	if err := l.Rename(runFile(r.dir, run)); err != nil {
 		l.Close() // a Sweep finds it
 		return nil, fmt.Errorf("reuse run lock: %w", err)
 	}
-	return &Run{dir: r.dir, run: run, lock: l}, nil
+	return &Run{dir: r.dir, run: run, lock: l, length: r.length}, nil
 }
 
 // retake lets the lock go, and takes it again if nobody else holds it; else it returns nil.

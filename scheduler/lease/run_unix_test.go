@@ -100,13 +100,28 @@ func TestRun_FollowGivesTheFileToTheNextRun(t *testing.T) {
 	if err := first.Started(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
+	more, err := first.lock.File().WriteAt([]byte("more\n"), int64(first.length))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.length += more // so that the second has less to say
 	second := follow(t, first, 9)
 	wantHeld(t, dir, 9, true)
 	if exists(runFile(dir, 7)) {
 		t.Error("the first file is still there")
 	}
-	if text, err := os.ReadFile(runFile(dir, 9)); len(text) != 0 || err != nil {
-		t.Errorf("the second says %q, %v; want nothing of the first", text, err)
+	if o, err := openOrphan(dir, 9); err != nil || o.rec != (record{}) {
+		t.Errorf("the second says %+v, %v; want nothing of the first", o.rec, err)
+	} else {
+		o.close()
+	}
+	if err := second.Started(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := openOrphan(dir, 9); err != nil || o.rec.Run != 9 || o.rec.Group != os.Getpid() {
+		t.Errorf("the second says %+v, %v", o.rec, err)
+	} else {
+		o.close()
 	}
 	if current, err := second.lock.Current(); !current || err != nil {
 		t.Errorf("the second is current: %v, %v", current, err)
