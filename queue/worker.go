@@ -340,32 +340,50 @@ func (w *worker) reserve(due bool, most int) (slots int) {
 // sleep returns when the log has changed, a slot is free, a job may be due, or it is time to stop. It
 // lasts at most a second, because the wall clock may be set and the directory may be deleted.
 func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
-	const most = time.Second
-	stop, stopNow := ctx.Done(), w.opt.StopNow
+	const (
+		most = time.Second
+		rest = 5 * time.Millisecond
+	)
+	a := alarms{changed: changed, stop: ctx.Done(), stopNow: w.opt.StopNow}
 	w.mu.Lock()
 	if w.stopping {
-		stop = nil // noted: from here on only what runs matters
+		a.stop = nil // noted: from here on only what runs matters
 	}
 	if w.now {
-		stopNow = nil
+		a.stopNow = nil
 	}
 	if w.fatal != nil {
-		changed = nil
+		a.changed = nil
 	}
+	full := len(w.runs)+w.claiming >= w.opt.Slots
 	w.mu.Unlock()
 	wait := most
 	if left := time.Duration(g.next - w.q.opt.Now().UnixNano()); g.waits && left > 0 {
 		wait = min(left, most)
 	}
-	due := time.NewTimer(wait)
-	defer due.Stop()
-	select {
-	case <-changed:
-	case <-due.C:
-	case <-w.wake:
-	case <-stop:
-	case <-stopNow:
+	if w.await(a, wait) && full {
+		// Nothing can be claimed, and most changes are this worker's own outcomes then: they come together.
+		a.changed = nil
+		w.await(a, rest)
 	}
+}
+
+// alarms are what ends a sleep before its time, besides rouse; nil = that does not.
+type alarms struct{ changed, stop, stopNow <-chan struct{} }
+
+// await sleeps. It says whether a change of the log has ended that.
+func (w *worker) await(a alarms, most time.Duration) (changed bool) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-a.changed:
+		return true
+	case <-timer.C:
+	case <-w.wake:
+	case <-a.stop:
+	case <-a.stopNow:
+	}
+	return false
 }
 
 // rouse makes the loop look again.
