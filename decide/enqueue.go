@@ -50,11 +50,10 @@ type batch struct {
 	maxRetries *uint32        // of the settings: shared by all specs that say nothing
 }
 
-func newBatch(s *State, at job.At, specs []job.Spec) *batch {
+func newBatch(s *State, at job.At, specs []job.Spec) batch {
 	config := s.Jobs.Config()
-	b := &batch{
-		s: s, at: at, limit: int(config.QueueMax), maxRetries: &config.MaxRetries,
-	}
+	maxRetries := config.MaxRetries // of its own: the events must not keep the whole config
+	b := batch{s: s, at: at, limit: int(config.QueueMax), maxRetries: &maxRetries}
 	if b.limit > 0 {
 		b.waiting = map[string]int{}
 	}

@@ -77,15 +77,14 @@ func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOp
 }
 
 func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]job.Job, error) {
-	var jobs []job.Job
+	jobs := make([]job.Job, 0, len(specs)) // made here: others wait while a rule is asked
 	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
 		events, err := decide.Enqueue(s, at, specs, skipExisting)
 		if err != nil {
 			return nil, err
 		}
-		jobs = make([]job.Job, len(events))
-		for i, e := range events {
-			jobs[i] = enqueued(at, e.(*job.JobEnqueued))
+		for _, e := range events {
+			jobs = append(jobs, enqueued(at, e.(*job.JobEnqueued)))
 			at.Position++
 		}
 		return events, nil
