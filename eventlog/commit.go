@@ -14,6 +14,7 @@ import (
 type round struct {
 	requests []*request
 	written  []*Proposal // their events are in a commit of this round
+	last     Commit      // of those; 0 = none
 	failed   error       // nothing more is written in this round
 	full     error       // only what is essential is written in this round
 	prepared bool        // full is known
@@ -180,7 +181,7 @@ func (c *core) flush() {
 	}
 	err := c.store.write(&r.meta, r.events, r.time)
 	if err == nil {
-		r.written = append(r.written, r.members...)
+		r.written, r.last = append(r.written, r.members...), c.store.head().Commit
 	} else {
 		c.unwritten(err)
 	}
@@ -214,7 +215,7 @@ func (r *round) failAll() {
 // sync makes durable what the round has written. If that fails, the State may hold what is lost with the next power cut, or what the
 // file system has dropped already.
 func (c *core) sync() error {
-	err := c.store.sync()
+	err := c.store.sync(c.round.last)
 	if err == nil {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // errNoTail is for what needs a tail that syncs can be believed of.
-var errNoTail = errors.New("an earlier sync failed, or the segment could not be opened")
+var errNoTail = errors.New("an earlier sync failed, or the segment could not be opened or read")
 
 // prove makes a sync of tail cover all of S. A descriptor proves nothing about bytes that were written before it was opened: after another
 // process's failed sync the kernel may hold clean pages that never reached the disk, and a later sync succeeds. So every process, before its
@@ -99,15 +99,17 @@ func rewrite(f *os.File, from, to int64) error {
 	return nil
 }
 
-// sync is called without A. The D file is written, too, but need not be: whoever finds an older D only does more than needed.
-func (s *dirStore) sync() error {
+// sync is called without A. The D file is written, too, but need not be: whoever finds an older D
+// only does more than needed.
+func (s *dirStore) sync(need Commit) error {
 	if s.killed.Load() {
 		return ErrClosed
 	}
-	if s.tip.head.Commit <= s.known {
+	if s.known >= max(need, s.tip.head.Commit) {
 		return nil // tidwall/wal has synced it, when it began a new segment
 	}
-	if !s.tail.proven {
+	// tip is before need if the log could not be read again after a write that failed.
+	if !s.tail.proven || s.tip.head.Commit < need {
 		return errNoTail
 	}
 	if err := s.syncTail(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -368,4 +369,22 @@ func TestDurable_IsSyncedWhenTheLogIsIdle(t *testing.T) {
 		return nil
 	})
 	<-synced
+}
+
+// TestSync_NothingUnsyncedIsAcknowledged has the log read again in the middle of a round, which does
+// not come to its end because the log is being closed.
+func TestSync_NothingUnsyncedIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	h, w := openWatched(t, t.TempDir(), Options{})
+	h.append(t, "a")
+	w.setFail(func(string) error { return errDisk })
+	written, large := h.proposes("b"), h.proposes(strings.Repeat("x", MaxFrame))
+	decide := large.Decide
+	large.Decide = func(turn Turn) ([]Event, error) {
+		h.shut()
+		return decide(turn)
+	}
+	if err := h.AppendAll(t.Context(), written, large); !errors.Is(written.Err, ErrUnknown) {
+		t.Errorf("append: %v; what was written and could not be synced: %v, want ErrUnknown", err, written.Err)
+	}
 }

@@ -150,7 +150,7 @@ func (s *memStore) write(meta *Meta, events []Event, time int64) error {
 	return fmt.Errorf("%w: %w", ErrNotCommitted, fault)
 }
 
-func (s *memStore) sync() error {
+func (s *memStore) sync(need Commit) error {
 	fault := s.ask(OpSync)
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
@@ -160,8 +160,8 @@ func (s *memStore) sync() error {
 	if fault != nil {
 		return fault
 	}
-	if s.tip.head.Commit > s.m.durable {
-		s.m.durable = s.tip.head.Commit
+	if need = max(need, s.tip.head.Commit); need > s.m.durable {
+		s.m.durable = need
 		s.m.tell()
 	}
 	return nil

@@ -41,9 +41,9 @@ type store interface {
 	// full returns an error that wraps ErrDiskFull while there is no room but for the essential.
 	full() error
 
-	// sync makes everything durable that was written, and all before it. After an error nothing is known about that, and the next
-	// prove starts anew.
-	sync() error
+	// sync makes everything durable that was written, through need at least, and all before it.
+	// After an error nothing is known about that, and the next prove starts anew.
+	sync(need Commit) error
 	// durable returns a commit that is known to be durable. It looks outside this process only if it knows of less than need.
 	durable(need Commit) (Commit, error)
 	// tidy is called after acknowledgements, and once the log is idle. It does what keeps the log in good order, and then also makes it
