@@ -153,6 +153,19 @@ func TestAppend_TooLargeIsRefusedAndForgotten(t *testing.T) {
 	})
 }
 
+// TestAppend_FailureSparesWhatWasWrittenBefore has the last commit of a round fail.
+func TestAppend_FailureSparesWhatWasWrittenBefore(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		h := openIn(t, w, Options{})
+		before, large := h.proposes("a"), h.proposes(strings.Repeat("x", MaxFrame))
+		h.AppendAll(t.Context(), before, large)
+		if before.Err != nil || !errors.Is(large.Err, ErrTooLarge) {
+			t.Errorf("errors are %v and %v, want nil and ErrTooLarge", before.Err, large.Err)
+		}
+		h.wantLines(t, "1:created", "2:a")
+	})
+}
+
 func TestAppend_ManyGoroutinesShareCommits(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
 		const each = 50

@@ -198,6 +198,11 @@ func (c *core) unwritten(err error) {
 	if !errors.Is(err, ErrTooLarge) {
 		r.failed = fmt.Errorf("after an append that failed: %w: %v", ErrNotCommitted, err)
 	}
+	if len(r.written) > 0 {
+		// Now and not when the round ends, because reading the log again leaves the descriptor of
+		// which a sync can be believed. What became of it, the sync at the end says.
+		_ = c.store.sync(r.last)
+	}
 	if err := c.reload(); err != nil {
 		r.failed = notCommitted(err)
 	}

@@ -51,13 +51,15 @@ func TestWriter_ReleasesItsDescriptor(t *testing.T) {
 // breakWriter makes the next write through h's handle fail: the descriptor beneath it is closed.
 func breakWriter(t *testing.T, h *handle) {
 	t.Helper()
-	if err := h.Peek(t.Context(), func(Head) {
-		w := h.core.store.(*dirStore).writer
-		copied := w
-		copied.release()
-	}); err != nil {
+	if err := h.Peek(t.Context(), func(Head) { closeWriter(h) }); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// closeWriter closes the descriptor beneath h's handle, which does not know. It is called as State is.
+func closeWriter(h *handle) {
+	writer := h.core.store.(*dirStore).writer // a copy
+	writer.release()
 }
 
 func TestWrite_FailureLeavesNothing(t *testing.T) {
@@ -81,6 +83,24 @@ func TestWrite_FailureLeavesNothing(t *testing.T) {
 	h.append(t, "d")
 	h.wantLines(t, "1:created", "2:a", "3:d")
 	wantSound(t, dir)
+}
+
+func TestWrite_FailureSparesWhatWasWrittenBefore(t *testing.T) {
+	t.Parallel()
+	h, w := openWatched(t, t.TempDir(), Options{})
+	before, failing := h.proposes("a"), h.proposes("b")
+	failing.Meta.Reason = "in another commit"
+	decide := failing.Decide
+	failing.Decide = func(turn Turn) ([]Event, error) {
+		closeWriter(h)
+		return decide(turn)
+	}
+	h.AppendAll(t.Context(), before, failing)
+	if before.Err != nil || !errors.Is(failing.Err, ErrNotCommitted) {
+		t.Errorf("errors are %v and %v, want nil and ErrNotCommitted", before.Err, failing.Err)
+	}
+	wantCalls(t, w, "datasync "+segmentName(1))
+	h.wantLines(t, "1:created", "2:a")
 }
 
 // mended has a store look at what a write has left, of which the given part reached the file.
