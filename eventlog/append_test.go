@@ -229,3 +229,32 @@ func TestView_SeesOthersAppendsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestAppend_RefusalDoesNotRestOnWhatCouldNotBeWritten: a job that was not enqueued must not be the
+// reason why another is refused, or why there is nothing to do.
+func TestAppend_RefusalDoesNotRestOnWhatCouldNotBeWritten(t *testing.T) {
+	t.Parallel()
+	m := NewMemory()
+	h := openIn(t, memWorld{m}, Options{})
+	taken := errors.New("the name is taken")
+	for _, answer := range []error{ErrNotCommitted, ErrUnknown} {
+		failOnce(m, OpWrite, fmt.Errorf("%w: %w", answer, errDisk))
+		named := &Proposal{Meta: Meta{User: "ada"}, Decide: func(Turn) ([]Event, error) { return nil, taken }}
+		nothing := &Proposal{Meta: Meta{User: "ada"}, Decide: func(Turn) ([]Event, error) { return nil, nil }}
+		before, first := *named, h.proposes("name")
+		h.AppendAll(t.Context(), &before, first, named, nothing)
+		if !errors.Is(before.Err, taken) || !errors.Is(first.Err, answer) {
+			t.Errorf("errors are %v and %v, want the refusal and %v", before.Err, first.Err, answer)
+		}
+		for _, p := range []*Proposal{named, nothing} {
+			if !errors.Is(p.Err, ErrNotCommitted) || errors.Is(p.Err, taken) || errors.Is(p.Err, ErrUnknown) {
+				t.Errorf("decided on it: %v, want ErrNotCommitted", p.Err)
+			}
+		}
+	}
+	// Of what was written they may tell.
+	first, named := h.proposes("name"), &Proposal{Meta: Meta{User: "ada"}, Decide: func(Turn) ([]Event, error) { return nil, taken }}
+	if h.AppendAll(t.Context(), first, named); first.Err != nil || named.Err != taken {
+		t.Errorf("errors are %v and %v, want nil and the refusal", first.Err, named.Err)
+	}
+}

@@ -25,6 +25,7 @@ type round struct {
 	events  []Event
 	size    int // of its frame, or a little more
 	members []*Proposal
+	beside  []*Proposal // decided on what is in it, and have no events of their own
 }
 
 // runRound is called while A is held, and lets go of it.
@@ -63,7 +64,9 @@ func (c *core) runRound() {
 	}
 	c.conclude(err)
 	clear(r.requests)
-	*r = round{written: emptied(r.written), events: emptied(r.events), members: emptied(r.members)}
+	*r = round{
+		written: emptied(r.written), events: emptied(r.events), members: emptied(r.members), beside: emptied(r.beside),
+	}
 }
 
 // emptied is s to be used again, unless it has become large.
@@ -139,6 +142,9 @@ func (c *core) propose(p *Proposal) error {
 	turn := Turn{Commit: head.Commit + 1, Position: head.Position + 1 + Position(len(r.events)), Time: r.time}
 	events, err := p.Decide(turn)
 	if err != nil || len(events) == 0 {
+		if len(r.events) > 0 {
+			r.beside = append(r.beside, p)
+		}
 		return err
 	}
 	size := 0
@@ -186,7 +192,7 @@ func (c *core) flush() {
 		c.unwritten(err)
 	}
 	r.size = 0
-	r.events, r.members = emptied(r.events), emptied(r.members)
+	r.events, r.members, r.beside = emptied(r.events), emptied(r.members), emptied(r.beside)
 }
 
 // unwritten deals with a commit that could not be written, though it is folded already.
@@ -194,6 +200,9 @@ func (c *core) unwritten(err error) {
 	r := &c.round
 	for _, p := range r.members {
 		p.Err = err
+	}
+	for _, p := range r.beside {
+		p.Err = fmt.Errorf("%w: it rests on an append that failed: %v", ErrNotCommitted, err)
 	}
 	if !errors.Is(err, ErrTooLarge) {
 		r.failed = fmt.Errorf("after an append that failed: %w: %v", ErrNotCommitted, err)
