@@ -125,6 +125,7 @@ func (s *dirStore) syncTail() error {
 	if err := s.disk.datasync(s.tail.f); err != nil {
 		return err
 	}
+	s.writer.proven = true // what it cannot tell of came before
 	if s.tail.named {
 		return nil
 	}

@@ -144,6 +144,92 @@ func TestSync_DirectoryBySomeoneElseThanTheRotator(t *testing.T) {
 	wantCalls(t, w, "datasync 00000000000000000003", "syncdir log")
 }
 
+// TestRotation_NameOfASegmentThatOneCommitFills has segments that get their first commit and their
+// successor in one write.
+func TestRotation_NameOfASegmentThatOneCommitFills(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 150})
+	large := strings.Repeat("x", 200)
+	h.append(t, "a") // made segment 3
+	w.take()
+	for c := Commit(3); c < 6; c++ {
+		h.append(t, large)
+		// Before it was written, because from then on the next segment says that this one is durable.
+		wantCalls(t, w, "datasync "+segmentName(c), "syncdir log", "datasync durable")
+	}
+	w.setFail(func(call string) error {
+		if call == "syncdir log" {
+			return errDisk
+		}
+		return nil
+	})
+	err := h.Append(t.Context(), h.proposes(large))
+	if !errors.Is(err, ErrNotCommitted) || errors.Is(err, ErrUnknown) {
+		t.Errorf("append: %v, want ErrNotCommitted", err)
+	}
+	if path, data := tailOf(t, dir); filepath.Base(path) != segmentName(6) || len(data) != 0 {
+		t.Errorf("the tail is %s with %d bytes, want an empty segment 6", path, len(data))
+	}
+}
+
+// TestRotation_OneSegmentAtATime finds a tail that is too large already for a commit that is, too.
+func TestRotation_OneSegmentAtATime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{SegmentSize: 5000})
+	h.append(t, strings.Repeat("a", 500))
+	late, w := openWatched(t, dir, Options{SegmentSize: 300})
+	late.append(t, strings.Repeat("b", 500))
+	wantCalls(t, w, "datasync durable")
+	if got, want := segmentsIn(t, filepath.Join(dir, logDir)), []string{segmentName(1), segmentName(4)}; !slices.Equal(got, want) {
+		t.Errorf("segments are %q, want %q", got, want)
+	}
+	wantSound(t, dir)
+}
+
+// TestRotation_NoticesThatAnotherProcessCouldNotSync: the system tells of a failed sync once on each
+// descriptor that was open then. That of tidwall/wal may be younger.
+func TestRotation_NoticesThatAnotherProcessCouldNotSync(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 1000})
+	h.append(t, "a")
+	late, lw := openWatched(t, dir, Options{SegmentSize: 1000})
+	failed := func(call string) error {
+		if call == "datasync "+segmentName(1) {
+			return errDisk
+		}
+		return nil
+	}
+	lw.setFail(failed)
+	if err := late.Append(t.Context(), late.proposes("b")); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("append: %v, want ErrUnknown", err)
+	}
+	w.setFail(failed)
+	large := h.proposes(strings.Repeat("c", 1000))
+	if err := h.Append(t.Context(), large); !errors.Is(err, ErrNotCommitted) || !errors.Is(err, errDisk) {
+		t.Errorf("append: %v, want ErrNotCommitted and its cause", err)
+	}
+	if d, _, _ := markIn(t, dir); d != 2 {
+		t.Errorf("D is %d, want 2", d)
+	}
+	if names := segmentsIn(t, filepath.Join(dir, logDir)); len(names) != 1 {
+		t.Errorf("segments are %q: a second one says that all of the first is durable", names)
+	}
+	w.setFail(nil)
+	w.take()
+	_, data := tailOf(t, dir)
+	_, end, _ := markIn(t, dir)
+	h.append(t, "d")
+	wantCalls(t, w, fmt.Sprintf("rewrite %s %d-%d", segmentName(1), end, len(data)), "datasync "+segmentName(1))
+	if err := h.Append(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	wantCalls(t, w, "datasync durable") // ours has been synced since tidwall/wal's was opened
+	wantSound(t, dir)
+}
+
 func TestSync_FailureIsUnknownAndTheNextAppendProvesAnew(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

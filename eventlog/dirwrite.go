@@ -14,13 +14,16 @@ import (
 // outcomeReserve is the space that is kept for the outcomes of running jobs when the disk is full, bytes.
 const outcomeReserve = 256 << 10
 
-// limit is the size at which the tail is to be followed by another segment. While the disk is full it is larger, so that what is reserved can be
-// used: a new segment would have none.
+// limit is the size at which the tail is to be followed by another segment. While the disk is full
+// it is larger, so that what is reserved can be used: a new segment would have none. A tail that is
+// too large already gets one more commit: tidwall/wal would begin the next segment before that, and
+// perhaps another behind it, whose names nobody could sync in between.
 func (s *dirStore) limit() int {
-	if s.tail.reserved {
-		return s.opt.SegmentSize
+	limit := s.opt.SegmentSize
+	if !s.tail.reserved {
+		limit += outcomeReserve
 	}
-	return s.opt.SegmentSize + outcomeReserve
+	return max(limit, int(s.tip.offset))
 }
 
 // full reserves what the tail will need and a little more, so that outcomes can be written when nothing else can.
@@ -47,29 +50,34 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 		Commit: s.tip.head.Commit + 1, First: s.tip.head.Position + 1,
 		Time: time, SyncedThrough: s.known, Prev: s.tip.head.Hash,
 	}
-	// tidwall/wal begins a new segment before it writes if the last is too large, and after it has written if the last has become large.
-	at := s.tip
-	if at.offset > int64(s.writer.limit) {
-		at = at.next()
-	}
-	frame, sum, err := appendFrame(s.frame[:0], h, meta, events, at.place())
+	frame, sum, err := appendFrame(s.frame[:0], h, meta, events, s.tip.place())
 	if err != nil {
 		return err
 	}
 	if cap(frame) <= windowSize {
 		s.frame = frame
 	}
-	end := at
+	end := s.tip
 	end.offset += int64(entrySize(len(frame)))
 	end.head = Head{Commit: h.Commit, Position: h.First + Position(len(events)) - 1, Hash: sum}
-	if err := s.writer.log.Write(uint64(h.Commit), frame); err != nil {
-		return s.mend(at, end, fmt.Errorf("write commit %d: %w", h.Commit, err))
+	turns := end.offset >= int64(s.writer.limit) // tidwall/wal begins a new segment when it has written
+	if turns {
+		if err := s.finish(); err != nil {
+			return notCommitted(err)
+		}
 	}
-	err = s.written(at, end)
+	if err := s.writer.log.Write(uint64(h.Commit), frame); err != nil {
+		return s.mend(end, fmt.Errorf("write commit %d: %w", h.Commit, err))
+	}
+	s.tip = end
+	if turns {
+		s.turn()
+	}
+	s.writer.at = s.tip.place()
 	if len(frame) > windowSize {
 		s.writer.release() // it would keep a copy of the frame
 	}
-	return err
+	return nil
 }
 
 // prepare makes writer ready to write at tip.
@@ -94,7 +102,7 @@ func (s *dirStore) prepare() error {
 	if err != nil {
 		return fmt.Errorf("open segments: %w", err)
 	}
-	*w = writer{log: log, at: s.tip.place(), limit: s.limit()}
+	*w = writer{log: log, at: s.tip.place(), limit: s.limit(), proven: s.known >= s.tip.head.Commit}
 	last, err := log.LastIndex()
 	if err == nil && Commit(last) != s.tip.head.Commit {
 		err = fmt.Errorf("they end with commit %d, not %d", last, s.tip.head.Commit)
@@ -106,26 +114,23 @@ func (s *dirStore) prepare() error {
 	return nil
 }
 
-// written follows a write, which tidwall/wal began at one place and finished at the other, before it perhaps began a new segment.
-func (s *dirStore) written(at, end tip) error {
-	limit := int64(s.writer.limit)
-	if at.segment != s.tip.segment {
-		s.turn()
-		s.tip = end
-		if s.tail.f != nil {
-			// The frame was written before tail was opened.
-			s.tail.proven = s.disk.rewrite(s.tail.f, 0, end.offset) == nil
-		}
+// finish makes the tail ready for its last commit. Before it begins the next segment, tidwall/wal
+// syncs the tail, and whoever sees two segments takes the first for durable. But it knows nothing of
+// names. And its descriptor says nothing of bytes whose sync had failed before it was opened: ours,
+// which proves more, must have been synced since, unless all that was there was durable.
+func (s *dirStore) finish() error {
+	if s.tail.named && s.writer.proven {
+		return nil
 	}
-	s.tip = end
-	if end.offset >= limit {
-		s.turn()
+	err := s.syncTail()
+	if err != nil {
+		s.leaveTail() // as for sync
 	}
-	s.writer.at = s.tip.place()
-	return nil
+	return err
 }
 
-// turn follows tidwall/wal into a new segment. It has synced and closed the old one, so all of that is durable.
+// turn follows tidwall/wal into a new segment. It has synced and closed the old one, so all of that
+// is durable: see finish.
 func (s *dirStore) turn() {
 	s.known = s.tip.head.Commit
 	_ = s.marks.advance(markOf(s.tip)) // D only ever saves work: see sync
@@ -146,40 +151,33 @@ func (s *dirStore) turn() {
 	_ = s.full() // the next round asks again
 }
 
-// mend finds out what became of a write that failed, and cuts off what it left.
-func (s *dirStore) mend(at, end tip, cause error) error {
+// mend finds out what became of a write that failed and should have ended there, and cuts off what
+// it left.
+func (s *dirStore) mend(end tip, cause error) error {
 	s.writer.release()
 	if errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT) {
 		cause = fmt.Errorf("%w: %w", ErrDiskFull, cause)
 	}
 	var failed *fs.PathError
 	lost := errors.As(cause, &failed) && (failed.Op == "sync" || failed.Op == "close")
-	if at.segment != s.tip.segment {
-		if _, err := os.Stat(s.path(segmentName(at.segment))); errors.Is(err, fs.ErrNotExist) {
-			if lost {
-				s.leaveTail() // what was written before is not safe either
-			}
-			return fmt.Errorf("%w: %w", ErrNotCommitted, cause)
-		}
-		s.turn()
+	whole, err := s.landed(end)
+	if err != nil || lost {
+		s.leaveTail() // what was written before is not safe either
 	}
-	whole, err := s.landed(at, end)
 	switch {
 	case err != nil:
-		s.leaveTail()
 		return fmt.Errorf("%w: %w; then %w", ErrUnknown, cause, err)
 	case !whole:
 		return fmt.Errorf("%w: %w", ErrNotCommitted, cause)
 	case lost:
-		s.leaveTail()
 		return fmt.Errorf("%w: %w", ErrUnknown, cause)
 	}
 	s.tip = end // it is the new segment that could not be made
 	return nil
 }
 
-// landed says if the frame between at and end is there. If it is there in part, it cuts that off.
-func (s *dirStore) landed(at, end tip) (bool, error) {
+// landed says if the frame between tip and end is there. If it is there in part, it cuts that off.
+func (s *dirStore) landed(end tip) (bool, error) {
 	if s.tail.f == nil {
 		return false, errNoTail
 	}
@@ -188,6 +186,7 @@ func (s *dirStore) landed(at, end tip) (bool, error) {
 		return false, err
 	}
 	s.scanner.reset(s.tail.f, info.Size())
+	at := s.tip
 	e, _, err := s.scanner.next(&at)
 	if err != nil {
 		return false, err
@@ -219,9 +218,10 @@ func (s *dirStore) truncate() error {
 
 // writer is tidwall/wal's handle on the tail.
 type writer struct {
-	log   *wal.Log // nil = none
-	at    place    // where its next write goes, unless that begins a segment
-	limit int      // its SegmentSize
+	log    *wal.Log // nil = none
+	at     place    // where its next write goes
+	limit  int      // its SegmentSize; not less than at.offset
+	proven bool     // a sync by it covers all of the tail: see finish
 }
 
 // release closes the handle's file. wal.Close would sync it first: a useless flush of the disk, under A, of what other processes are about to

@@ -140,7 +140,7 @@ func mended(t *testing.T, part func(frame []byte) []byte, cause error) (dir stri
 		t.Fatal(err)
 	}
 	appendBytes(t, path, part(frame))
-	return dir, s.mend(at, end, cause)
+	return dir, s.mend(end, cause)
 }
 
 func TestWrite_FailureIsAnsweredByWhatIsThere(t *testing.T) {
