@@ -57,7 +57,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) (*Repair, error) 
 	var repair *Repair
 	if v.torn {
 		if repair, err = s.cut(v); err != nil {
-			return nil, fmt.Errorf("cut torn tail: %w", err)
+			return repair, fmt.Errorf("cut torn tail: %w", err)
 		}
 	}
 	s.checked = true
@@ -89,7 +89,8 @@ func (s *dirStore) examine(promised Commit) (verdict, error) {
 	return v, nil
 }
 
-// cut moves what follows tip to quarantine.
+// cut moves what follows tip to quarantine. It describes what it has cut off also if that may not
+// last: who finds nothing to cut will not do it.
 func (s *dirStore) cut(v verdict) (*Repair, error) {
 	s.writer.release()
 	info, err := s.tail.f.Stat()
@@ -103,15 +104,21 @@ func (s *dirStore) cut(v verdict) (*Repair, error) {
 	if repair.Quarantine, err = s.quarantine(info.Size()); err != nil {
 		return nil, err
 	}
-	if err := s.truncate(); err != nil {
+	done, err := s.truncate()
+	if err != nil {
 		s.leaveTail()
+	} else {
+		s.why = stop{stopClean, "end"}
+		err = s.disk.syncDir(s.path(""))
+	}
+	if !done {
 		return nil, err
 	}
-	s.why = stop{stopClean, "end"}
-	return &repair, s.disk.syncDir(s.path(""))
+	return &repair, err
 }
 
-// quarantine copies what lies between tip and size, durably, and returns the name of the copy.
+// quarantine copies what lies between tip and size, durably, and returns the name of the copy. It
+// leaves none that it could not finish: the next append tries again, and so on.
 func (s *dirStore) quarantine(size int64) (string, error) {
 	dir := filepath.Join(s.dir, quarantineDir)
 	if err := s.makeDir(dir); err != nil {
@@ -136,6 +143,9 @@ func (s *dirStore) quarantine(size int64) (string, error) {
 	}
 	if err == nil {
 		err = s.disk.syncDir(dir)
+	}
+	if err != nil {
+		os.Remove(f.Name()) // or else it is one copy too many
 	}
 	return name, err
 }

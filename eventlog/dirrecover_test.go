@@ -3,9 +3,11 @@ package eventlog
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -108,6 +110,58 @@ func TestAppend_CutsTheTornTailThatAnotherProcessLeft(t *testing.T) {
 	idle.append(t, "d")
 	idle.wantLines(t, "1:created", "2:a", "3:b", "4:c", "5:d")
 	wantSound(t, dir)
+}
+
+// TestAppend_TellsOfATornTailOnce has each step of cutting it off fail, once. The next append goes on
+// from there.
+func TestAppend_TellsOfATornTailOnce(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		step string // that fails; DIR stands for the queue's directory
+		cut  bool   // before that
+	}{
+		{"syncdir DIR", false},
+		{"datasync " + segmentName(1) + "-195-1", false},
+		{"syncdir quarantine", false},
+		{"datasync " + segmentName(1), true},
+		{"syncdir log", true},
+	} {
+		t.Run(row.step, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			h, w := openWatched(t, dir, Options{})
+			torn := takenBack(t, dir, "torn")[:20]
+			path, data := tailOf(t, dir)
+			h.view(t)
+			appendBytes(t, path, torn)
+			step := strings.Replace(row.step, "DIR", filepath.Base(dir), 1)
+			step = strings.Replace(step, "-195-", fmt.Sprintf("-%d-", len(data)), 1)
+			w.setFail(func(call string) error {
+				if call != step {
+					return nil
+				}
+				w.setFail(nil)
+				return errDisk
+			})
+			err := h.Append(t.Context(), h.proposes("a"))
+			if !errors.Is(err, ErrNotCommitted) || !errors.Is(err, errDisk) {
+				t.Fatalf("append: %v, want ErrNotCommitted and its cause", err)
+			}
+			if _, now := tailOf(t, dir); (len(now) == len(data)) != row.cut {
+				t.Errorf("the tail has %d bytes, was %d without what is torn", len(now), len(data))
+			}
+			copies, _ := os.ReadDir(filepath.Join(dir, quarantineDir))
+			if (len(copies) == 1) != row.cut || len(copies) > 1 {
+				t.Errorf("in quarantine are %v", copies)
+			}
+			h.append(t, "b")
+			wantRepair(t, h, dir, torn)
+			h.wantLines(t, "1:created", "2:b")
+			if report := wantSound(t, dir); report.Repairs != 1 {
+				t.Errorf("%d repairs, want 1", report.Repairs)
+			}
+		})
+	}
 }
 
 func TestOpen_ReadOnlyLeavesATornTail(t *testing.T) {

@@ -197,23 +197,25 @@ func (s *dirStore) landed(end tip) (bool, error) {
 	if info.Size() == s.tip.offset {
 		return false, nil
 	}
-	return false, s.truncate()
+	_, err = s.truncate()
+	return false, err
 }
 
-// truncate cuts the tail off at tip, for good.
-func (s *dirStore) truncate() error {
+// truncate cuts the tail off at tip, for good. done says that it is cut, though with an error it may
+// not last.
+func (s *dirStore) truncate() (done bool, err error) {
 	if err := s.tail.f.Truncate(s.tip.offset); err != nil {
-		return fmt.Errorf("cut segment: %w", err)
+		return false, fmt.Errorf("cut segment: %w", err)
 	}
 	s.tail.reserved = false // the blocks behind are gone, too
 	if err := s.disk.datasync(s.tail.f); err != nil {
-		return err
+		return true, err
 	}
 	info, err := s.tail.f.Stat()
 	if err == nil && info.Size() != s.tip.offset {
 		err = fmt.Errorf("cut segment: it has %d bytes, not %d", info.Size(), s.tip.offset)
 	}
-	return err
+	return true, err
 }
 
 // writer is tidwall/wal's handle on the tail.

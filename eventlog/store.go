@@ -30,8 +30,9 @@ type store interface {
 
 	// The following three are called while A is held.
 
-	// refresh is follow up to the very end. It cuts off a torn tail, which it describes, or returns a *CorruptError. Unless the end is
-	// known to be near, it may return errBehind instead.
+	// refresh is follow up to the very end. It cuts off a torn tail, which it describes even if an
+	// error comes after that, or returns a *CorruptError. Unless the end is known to be near, it may
+	// return errBehind instead.
 	refresh(fold func(*Entry) error, near bool) (*Repair, error)
 	// prove makes sure that the next sync covers all commits, not only those written through this handle.
 	prove() error
