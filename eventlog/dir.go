@@ -36,11 +36,12 @@ type dirStore struct {
 	writer  writer
 
 	marks  durableMarks
-	known  Commit // durable for sure
-	young  bool   // as far as is known nothing was ever acknowledged here
-	turns  int    // segments begun since older ones were sealed
-	turned bool   // a segment was begun since D was last made to survive a power cut
-	frame  []byte // to be used again
+	known  Commit   // durable for sure
+	young  bool     // as far as is known nothing was ever acknowledged here
+	turns  int      // segments begun since older ones were sealed
+	turned bool     // a segment was begun since D was last made to survive a power cut
+	made   []string // paths of directories in dir whose names are durable
+	frame  []byte   // to be used again
 
 	watcher  watcher
 	watching sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // errNoTail is for what needs a tail that syncs can be believed of.
@@ -197,16 +198,20 @@ func (s *dirStore) seal() error {
 	return nil
 }
 
-// makeDir makes a directory in dir, unless it is there.
+// makeDir makes a directory in dir, unless it is there. Whoever made it may not have made its name
+// durable yet, so that is done once by everybody who puts something there.
 func (s *dirStore) makeDir(path string) error {
-	err := os.Mkdir(path, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	return s.disk.syncDir(s.dir)
+	if slices.Contains(s.made, path) {
+		return nil
+	}
+	if err := s.disk.syncDir(s.dir); err != nil {
+		return err
+	}
+	s.made = append(s.made, path)
+	return nil
 }
 
 // segments lists the segments in log, in order. It stops at a name that looks like one and is none: tidwall/wal would take it for one, and act

@@ -173,6 +173,44 @@ func TestRotation_NameOfASegmentThatOneCommitFills(t *testing.T) {
 	}
 }
 
+// TestRotation_SealsIntoADirectoryWhoseNameIsDurable: another process has made it, and may not have
+// come to sync its name.
+func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 150})
+	sealed := filepath.Join(dir, sealedDir)
+	if err := os.Mkdir(sealed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	syncName := "syncdir " + filepath.Base(dir)
+	w.setFail(func(call string) error {
+		if call == syncName {
+			return errDisk
+		}
+		return nil
+	})
+	for range sealBatch + 1 {
+		h.append(t, strings.Repeat("x", 200))
+	}
+	if names := segmentsIn(t, sealed); len(names) != 0 || !slices.Contains(w.take(), syncName) {
+		t.Errorf("%q were sealed before the name of the directory was durable", names)
+	}
+	w.setFail(nil)
+	for range 2 * (sealBatch + 1) {
+		h.append(t, strings.Repeat("x", 200))
+	}
+	synced := 0
+	for _, call := range w.take() {
+		if call == syncName {
+			synced++
+		}
+	}
+	if names := segmentsIn(t, sealed); len(names) == 0 || synced != 1 {
+		t.Errorf("%q are sealed, and the name was synced %d times, want once", names, synced)
+	}
+}
+
 // TestRotation_OneSegmentAtATime finds a tail that is too large already for a commit that is, too.
 func TestRotation_OneSegmentAtATime(t *testing.T) {
 	t.Parallel()
