@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -142,11 +143,14 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 			return err
 		}
 	}
-	m, _, err := s.marks.read()
-	if err != nil {
-		return err
+	known := s.marks.highest().commit
+	if known == 0 {
+		var err error
+		if known, err = s.promised(); err != nil {
+			return err
+		}
 	}
-	s.known = max(s.known, m.commit)
+	s.known = max(s.known, known)
 	if s.tip.head.Commit >= s.known {
 		return nil
 	}
@@ -158,4 +162,19 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 		err = v.damage // for all of it was there before it was known to be durable
 	}
 	return err
+}
+
+// promised is what the segments prove durable, for want of a D: not the newest commits, but all that
+// they say of the others.
+func (s *dirStore) promised() (Commit, error) {
+	r, err := newReader(dirSource{dir: s.dir, id: s.id}, s.id, math.MaxUint64)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	_, err = r.Next() // there is no such commit: it reads on as far as it may
+	if errors.Is(err, io.EOF) || damaged(err) != nil {
+		err = nil // whether anything is missing will be seen
+	}
+	return max(r.durable, r.tip.head.Commit), err
 }

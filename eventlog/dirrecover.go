@@ -13,9 +13,8 @@ func (s *dirStore) doubtful() (bool, error) {
 	if s.why.kind != stopClean {
 		return true, nil
 	}
-	m, _, err := s.marks.read()
-	if err != nil || m.commit > s.tip.head.Commit {
-		return true, err
+	if s.marks.highest().commit > s.tip.head.Commit {
+		return true, nil
 	}
 	names, err := s.segments()
 	if err != nil {
@@ -43,11 +42,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) (*Repair, error) 
 	if s.why.kind == stopClean && s.checked {
 		return nil, nil
 	}
-	m, _, err := s.marks.read()
-	if err != nil {
-		m = mark{} // never a reason to stop
-	}
-	v, err := s.examine(m.commit)
+	v, err := s.examine(s.marks.highest().commit)
 	if err != nil {
 		return nil, err
 	}

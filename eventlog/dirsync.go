@@ -25,10 +25,7 @@ func (s *dirStore) prove() error {
 	if s.marks.f == nil {
 		_ = s.marks.open(s.dir, os.O_RDWR|os.O_CREATE) // D only ever saves work
 	}
-	d, _, err := s.marks.read()
-	if err != nil {
-		d = mark{}
-	}
+	d := s.marks.highest()
 	from := int64(0)
 	if d.segment == s.tip.segment {
 		from = d.end
@@ -147,9 +144,8 @@ func (s *dirStore) durable(need Commit) (Commit, error) {
 	if s.known >= need {
 		return s.known, nil
 	}
-	m, _, err := s.marks.read()
-	s.known = max(s.known, m.commit)
-	return s.known, err
+	s.known = max(s.known, s.marks.highest().commit)
+	return s.known, nil
 }
 
 // sealBatch is how many segments may wait in log to be sealed while the log is busy: each sealing costs two syncs of directories.

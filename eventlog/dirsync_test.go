@@ -471,6 +471,51 @@ func TestReadOnly_SeesOnlyWhatIsDurable(t *testing.T) {
 	reading.wantLines(t, "1:created", "2:a", "3:b", "4:c")
 }
 
+func TestDurable_IsNeverAReasonToStop(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(path string) error{
+		"absent":      os.Remove,
+		"empty":       func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"not a D":     func(path string) error { return os.WriteFile(path, make([]byte, 2*slotSize), 0o600) },
+		"of this log": func(string) error { return nil }, // but see below
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			h := openDirLog(t, dir, Options{SegmentSize: 300})
+			for _, data := range []string{"a", "b", "c", "d", "e"} {
+				h.append(t, data)
+			}
+			h.Close()
+			if err := spoil(filepath.Join(dir, logDir, durableFile)); err != nil {
+				t.Fatal(err)
+			}
+			all := []string{"1:created", "2:a", "3:b", "4:c", "5:d", "6:e"}
+			sure := all
+			if name != "of this log" {
+				sure = all[:5] // of the newest commit the segments say nothing
+			}
+			openDirLog(t, dir, Options{ReadOnly: true}).wantLines(t, sure...)
+			if got := readLedger(t, dirWorld(dir)).lines; !slices.Equal(got, sure) {
+				t.Errorf("reader sees %q, want %q", got, sure)
+			}
+			late, other := openDirLog(t, dir, Options{}), openDirLog(t, dir, Options{})
+			late.wantLines(t, all...)
+			if err := late.Peek(t.Context(), func(Head) {
+				if f := late.core.store.(*dirStore).marks.f; f != nil {
+					f.Close() // cannot be read any more
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			other.append(t, "f")
+			late.wantLines(t, append(all, "7:f")...)
+			late.append(t, "g")
+			wantSound(t, dir)
+		})
+	}
+}
+
 func TestClose_ReportsThatDCouldNotBeSynced(t *testing.T) {
 	t.Parallel()
 	h, w := openWatched(t, t.TempDir(), Options{})

@@ -27,8 +27,9 @@ import (
 // Of the hash there are the first 12 bytes, of the SHA-256 of the boot id the first 8: for people who look into what happened; nothing is
 // decided by it. The CRC is CRC32C.
 //
-// After a sync a process overwrites the slot that says less. It is not synced each time: an older D is never wrong. The highest valid slot
-// counts; none is as good as commit 0.
+// After a sync a process overwrites the slot that says less. It is not synced each time: an older D
+// is never wrong. The highest valid slot counts; none, or no file, is as good as commit 0, and never
+// a reason to stop.
 const (
 	slotSize   = 64
 	slotLogID  = 0
@@ -92,8 +93,8 @@ type durableMarks struct {
 	datasync func(*os.File) error
 }
 
-// readDurable returns the commit that dir's D file says is durable, 0 if the file is absent or bad. The error is that of a file that is
-// there and cannot be read.
+// readDurable returns the commit that dir's D file says is durable, 0 if the file is absent or bad.
+// The error is that of a file that is there and cannot be read.
 func readDurable(dir string, id LogID) (Commit, error) {
 	d := durableMarks{id: id}
 	if err := d.open(dir, os.O_RDONLY); err != nil {
@@ -132,6 +133,15 @@ func (d *durableMarks) read() (mark, int, error) {
 		return m1, 1, nil
 	}
 	return m0, 0, nil
+}
+
+// highest is read for those who go on without D as well: with more work, or with less to show.
+func (d *durableMarks) highest() mark {
+	m, _, err := d.read()
+	if err != nil {
+		return mark{}
+	}
+	return m
 }
 
 // advance records m, unless as much is recorded already.
