@@ -14,10 +14,12 @@ func (s *dirStore) follow(fold func(*Entry) error) error {
 	if err := s.current(); err != nil {
 		return err
 	}
-	if s.noWrit {
-		return s.followDurable(fold)
+	if !s.noWrit {
+		if err := s.read(fold, everything); !s.noWrit {
+			return err
+		}
 	}
-	return s.read(fold, everything)
+	return s.followDurable(fold)
 }
 
 // bounds say where read ends.
@@ -111,14 +113,15 @@ func (s *dirStore) shrink() {
 	}
 }
 
-// openSegment opens a segment, for writing if it is in log and we may. The error is fs.ErrNotExist if there is none. It looks in log first: a
-// segment that leaves it meanwhile is in sealed by then.
+// openSegment opens a segment, for writing if it is in log. The error is fs.ErrNotExist if there is
+// none, and ErrReadOnly if we turn out not to have the permission. It looks in log first: a segment
+// that leaves it meanwhile is in sealed by then.
 func (s *dirStore) openSegment(first Commit) (*os.File, error) {
 	name := segmentName(first)
 	f, err := os.OpenFile(s.path(name), s.flag(), 0)
 	if denied(err) && !s.noWrit {
 		s.noWrit = true
-		f, err = os.OpenFile(s.path(name), s.flag(), 0)
+		err = fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(filepath.Join(s.dir, sealedDir, name))
@@ -151,7 +154,10 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 		}
 	}
 	s.known = max(s.known, known)
-	if s.tip.head.Commit >= s.known {
+	switch {
+	case s.tip.head.Commit > s.known:
+		return errRewound // it was read before it was known that we may not write
+	case s.tip.head.Commit == s.known:
 		return nil
 	}
 	if err := s.read(fold, bounds{through: s.known, size: math.MaxInt64}); err != nil || s.tip.head.Commit >= s.known {

@@ -14,49 +14,84 @@ import (
 
 func TestOpen_WithoutWritePermissionIsForReading(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	h := openDirLog(t, dir, Options{})
-	h.append(t, "a")
-	h.Close()
+	everything := []string{formatFile, lockFile, durableFile, segmentName(1)}
+	for _, row := range []struct {
+		name     string
+		readable []string // and not writable; the other files and the directory are
+		dir      os.FileMode
+		d        Commit // what D says; the log has 2
+	}{
+		{"anywhere", everything, 0o555, 2},
+		{"to the segment", everything[3:], 0o777, 2},
+		{"to the segment, and not all is durable", everything[3:], 0o777, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			h := openDirLog(t, dir, Options{})
+			durable := filepath.Join(dir, logDir, durableFile)
+			d, err := os.ReadFile(durable)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.append(t, "a")
+			h.Close()
+			if row.d == 1 {
+				put(t, durable, d)
+			}
+			for _, name := range everything {
+				mode := os.FileMode(0o666)
+				if slices.Contains(row.readable, name) {
+					mode = 0o444
+				}
+				if err := os.Chmod(filepath.Join(dir, logDir, name), mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(filepath.Join(dir, logDir), row.dir); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.Chmod(filepath.Join(dir, logDir), 0o755) })
+			c := process(t.Context(), t, "read", dir)
+			asNobody(t, c, dir)
+			before := listing(t, filepath.Join(dir, logDir))
+			output, err := c.Output()
+			if err != nil {
+				t.Fatalf("process: %v: %s", err, output)
+			}
+			want := []string{fmt.Sprintf("%d events, read-only: true", row.d)}
+			if got := said(string(output)); !slices.Equal(got, want) {
+				t.Errorf("process said %q, want %q", got, want)
+			}
+			if after := listing(t, filepath.Join(dir, logDir)); !slices.Equal(before, after) {
+				t.Errorf("there is %q, was %q", after, before)
+			}
+		})
+	}
+}
+
+// asNobody makes c run as a user whom file modes bind, and who can reach dir.
+func asNobody(t *testing.T, c *exec.Cmd, dir string) {
+	t.Helper()
+	c.Dir = "/"
 	// Readable for everybody, up to the root, and so must be the test binary.
 	for path := dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{formatFile, lockFile, durableFile, segmentName(1)} {
-		if err := os.Chmod(filepath.Join(dir, logDir, name), 0o444); err != nil {
-			t.Fatal(err)
-		}
+	if os.Getuid() != 0 {
+		return
 	}
-	if err := os.Chmod(filepath.Join(dir, logDir), 0o555); err != nil {
+	self, err := os.ReadFile(c.Path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Chmod(filepath.Join(dir, logDir), 0o755) })
-	c := process(t.Context(), t, "read", dir)
-	if os.Getuid() == 0 {
-		self, err := os.ReadFile(c.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Path = filepath.Join(dir, "test")
-		if err := os.WriteFile(c.Path, self, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	c.Path = filepath.Join(dir, "test")
+	if err := os.WriteFile(c.Path, self, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	c.Dir = "/"
-	before := listing(t, filepath.Join(dir, logDir))
-	output, err := c.Output()
-	if err != nil {
-		t.Fatalf("process: %v: %s", err, output)
-	}
-	if got, want := said(string(output)), []string{"2 events, append: " + ErrReadOnly.Error()}; !slices.Equal(got, want) {
-		t.Errorf("process said %q, want %q", got, want)
-	}
-	if after := listing(t, filepath.Join(dir, logDir)); !slices.Equal(before, after) {
-		t.Errorf("there is %q, was %q", after, before)
-	}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
 func TestSync_AsManyAsThereAreGroups(t *testing.T) {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,7 +43,7 @@ var roles = map[string]func(t *testing.T, args []string){
 		h := openDirLog(t, args[0], Options{})
 		lines, _ := h.view(t)
 		err := h.Append(t.Context(), h.proposes("x"))
-		say("%d events, append: %v", len(lines), err)
+		say("%d events, read-only: %v", len(lines), errors.Is(err, ErrReadOnly))
 	},
 	"one at a time": func(t *testing.T, args []string) {
 		h := openDirLog(t, args[0], Options{})
