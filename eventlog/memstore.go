@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -232,7 +233,7 @@ func (s memSource) durable() (Commit, error) {
 }
 
 // still needs to keep nobody from appending: a frame appears whole.
-func (s memSource) still(fn func() error) error { return fn() }
+func (s memSource) still(_ context.Context, fn func() error) error { return fn() }
 
 // memSegment is the one segment of a Memory.
 type memSegment struct{ m *Memory }

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -192,7 +193,7 @@ func (r *Reader) stopped(why stop) error {
 	if why.kind != stopBad && max(known, r.durable) <= r.tip.head.Commit {
 		return io.EOF
 	}
-	return r.src.still(r.lookAgain)
+	return r.src.still(context.Background(), r.lookAgain)
 }
 
 // enter goes on with the next segment.

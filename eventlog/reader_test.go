@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -272,7 +273,7 @@ func (s *scripted) open(first Commit) (segmentFile, error) {
 
 func (s *scripted) durable() (Commit, error) { return s.known, nil }
 
-func (s *scripted) still(fn func() error) error {
+func (s *scripted) still(_ context.Context, fn func() error) error {
 	s.looks++
 	if len(s.data) > 1 {
 		s.data = s.data[1:]

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +20,8 @@ type source interface {
 	open(first Commit) (segmentFile, error)
 	// durable returns what is recorded as durable, 0 if nothing is.
 	durable() (Commit, error)
-	// still runs fn while nobody appends.
-	still(fn func() error) error
+	// still runs fn while nobody appends. ctx ends the wait for that.
+	still(ctx context.Context, fn func() error) error
 }
 
 // segmentFile is an open segment.
@@ -65,7 +66,7 @@ func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }
 
 // still holds the append lock shared. Who may not open the lock file looks without: fn then only
 // repeats the first look.
-func (s dirSource) still(fn func() error) error {
+func (s dirSource) still(ctx context.Context, fn func() error) error {
 	lock, err := file.OpenExistingLock(filepath.Join(s.dir, logDir, lockFile))
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 		return fn()
@@ -73,8 +74,19 @@ func (s dirSource) still(fn func() error) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close() // lets it go
-	if err := lock.Shared(); err != nil {
+	locked := make(chan error, 1)
+	go func() { locked <- lock.Shared() }() // it cannot be cancelled, and its owner may be stopped
+	select {
+	case err = <-locked:
+		defer lock.Close() // lets it go
+	case <-ctx.Done():
+		go func() {
+			<-locked
+			lock.Close()
+		}()
+		err = ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
 	return fn()

@@ -166,7 +166,7 @@ func (v *verifier) end(ctx context.Context, f segmentFile, why stop) error {
 	if why.kind == stopClean {
 		return v.judge(f, why)
 	}
-	return v.src.still(func() error {
+	return v.src.still(ctx, func() error {
 		segments, _, err := listSegments(v.src.dir)
 		if err != nil {
 			return err

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/queuectl/queuectl/internal/file"
 )
 
 func verify(tb testing.TB, dir string) *Report {
@@ -247,6 +249,42 @@ func TestVerify_EndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := Verify(ctx, h.write(t), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// waitedFor is a context that is cancelled when somebody begins to wait for it.
+type waitedFor struct {
+	context.Context
+	cancel func()
+}
+
+func (c waitedFor) Done() <-chan struct{} {
+	c.cancel()
+	return c.Context.Done()
+}
+
+func TestVerify_ItsContextEndsTheWaitForTheLock(t *testing.T) {
+	t.Parallel()
+	h := threeSegments(t, 61)
+	dir := h.write(t)
+	put(t, h.path(dir, 2), append(h.last().data, "torn"...))
+	lock, err := file.OpenLock(filepath.Join(dir, logDir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := lock.Exclusive(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := Verify(waitedFor{ctx, cancel}, dir, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if report := verify(t, dir); report.Torn == nil && len(report.Damage) == 0 {
+		t.Error("what is torn was not seen")
 	}
 }
 
