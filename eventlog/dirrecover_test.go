@@ -2,6 +2,8 @@ package eventlog
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -164,6 +166,35 @@ func TestAppend_TellsOfATornTailOnce(t *testing.T) {
 	}
 }
 
+// TestOpen_EndsWithItsContext: a torn tail can be judged only under the append lock, which its owner
+// may never let go.
+func TestOpen_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	holder := openDirLog(t, dir, Options{})
+	torn := takenBack(t, dir, "torn")[:20]
+	deciding, decide, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		done <- holder.Append(t.Context(), &Proposal{Decide: func(Turn) ([]Event, error) {
+			close(deciding)
+			<-decide
+			return nil, nil
+		}})
+	}()
+	<-deciding
+	path, _ := tailOf(t, dir)
+	appendBytes(t, path, torn)
+	ctx, cancel := context.WithCancel(t.Context())
+	opt := Options{OnWait: func(string) { cancel() }} // it has waited
+	if _, err := Open(ctx, dir, &ledger{}, opt); !errors.Is(err, context.Canceled) {
+		t.Errorf("open: %v, want context.Canceled", err)
+	}
+	close(decide)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpen_ReadOnlyLeavesATornTail(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -245,6 +276,36 @@ func TestOpen_DamagedLogIsReadAsFarAsItIsSound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAppend_LeavesALogOfALaterVersionAlone has a commit come that a later program has written.
+func TestAppend_LeavesALogOfALaterVersionAlone(t *testing.T) {
+	t.Parallel()
+	h := newHandmade(31, 0)
+	h.noise(t, 10)
+	dir := h.write(t)
+	live := openDirLog(t, dir, Options{})
+	live.view(t)
+	h.noise(t, 10)
+	at := h.tips[1]
+	_, k := binary.Uvarint(h.last().data[at.offset:])
+	frame := h.last().data[at.offset+int64(k):]
+	frame[offFormat] = frameFormat + 1
+	reseal(frame, at.place())
+	put(t, h.path(dir, 0), h.last().data)
+	before := contents(t, dir)
+	if err := live.View(t.Context(), func(Head) { t.Error("viewed") }); !errors.Is(err, ErrNewer) {
+		t.Errorf("view: %v, want ErrNewer", err)
+	}
+	if err := live.Append(t.Context(), live.proposes("a")); !errors.Is(err, ErrNewer) {
+		t.Errorf("append: %v, want ErrNewer", err)
+	}
+	if _, err := Open(t.Context(), dir, &ledger{}, Options{}); !errors.Is(err, ErrNewer) {
+		t.Errorf("open: %v, want ErrNewer", err)
+	}
+	if after := contents(t, dir); !slices.Equal(before, after) {
+		t.Error("it was changed")
 	}
 }
 

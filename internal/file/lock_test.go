@@ -144,6 +144,22 @@ func TestLock_CurrentSeesThatTheFileWasReplaced(t *testing.T) {
 	}
 }
 
+func TestCreateLock_RefusesAFileThatIsThere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	l, err := CreateLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if ok, err := l.TryExclusive(); !ok || err != nil {
+		t.Errorf("TryExclusive() = %v, %v", ok, err)
+	}
+	if _, err := CreateLock(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("error = %v, want ErrExist", err)
+	}
+}
+
 func TestOpenExistingLock_MakesNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
