@@ -53,9 +53,8 @@ func (c *core) runRound() {
 	if forReading(err) == nil && c.overdue && !must {
 		// Of a damaged log this is what was read before the damage: it can be made durable, and then be shown.
 		must = true
-		if err = c.store.prove(); err != nil && r.failed == nil {
-			r.failed = notCommitted(err) // what was refused may have been so for what is lost
-			r.failAll()
+		if err = c.store.prove(); err != nil {
+			r.overrule(notCommitted(err))
 		}
 	}
 	c.store.unlock()
@@ -226,6 +225,18 @@ func (r *round) failAll() {
 	}
 }
 
+// overrule takes back what the rules of the log's user have said: it may rest on what is lost. What
+// the log itself has said stands.
+func (r *round) overrule(err error) {
+	for _, q := range r.requests {
+		for _, p := range q.proposals {
+			if !isAnswer(p.Err) {
+				p.Err = err
+			}
+		}
+	}
+}
+
 // sync makes durable what the round has written. If that fails, the State may hold what is lost with the next power cut, or what the
 // file system has dropped already.
 func (c *core) sync() error {
@@ -237,9 +248,8 @@ func (c *core) sync() error {
 	if !errors.Is(err, ErrClosed) {
 		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	// The others, too, have seen what is not durable now; but of them it is known that nothing is in the log.
-	r.failed = fmt.Errorf("%w: %v", ErrNotCommitted, err)
-	r.failAll()
+	// The others, too, have seen what is not durable now; but nothing of theirs is in the log.
+	r.overrule(fmt.Errorf("%w: %v", ErrNotCommitted, err))
 	for _, p := range r.written {
 		p.Err = err
 	}

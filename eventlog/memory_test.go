@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,36 @@ func TestMemory_UnknownWriteMayBeThereOrNot(t *testing.T) {
 	}
 	if there == 0 || there == tries {
 		t.Errorf("%d of %d were there", there, tries)
+	}
+}
+
+// TestMemory_UnknownStaysUnknown has a write fail, and then the sync of what was written before.
+func TestMemory_UnknownStaysUnknown(t *testing.T) {
+	t.Parallel()
+	m := NewMemory()
+	h := openIn(t, memWorld{m}, Options{})
+	written, unknown, large := h.proposes("a"), h.proposes("b"), h.proposes(strings.Repeat("x", MaxFrame))
+	unknown.Meta.Reason = "in another commit"
+	refused := &Proposal{Meta: written.Meta, Decide: func(Turn) ([]Event, error) { return nil, errors.New("no") }}
+	writes := 0
+	m.Inject(func(op Op) error {
+		if op == OpWrite {
+			writes++
+		}
+		if op == OpSync || writes == 3 {
+			return fmt.Errorf("%w: %w", ErrUnknown, errDisk)
+		}
+		return nil
+	})
+	h.AppendAll(t.Context(), large, written, refused, unknown)
+	if !errors.Is(written.Err, ErrUnknown) || !errors.Is(unknown.Err, ErrUnknown) {
+		t.Errorf("errors are %v and %v, want ErrUnknown: they may be there", written.Err, unknown.Err)
+	}
+	if !errors.Is(refused.Err, ErrNotCommitted) || errors.Is(refused.Err, ErrUnknown) {
+		t.Errorf("refused: %v, want ErrNotCommitted", refused.Err)
+	}
+	if !errors.Is(large.Err, ErrTooLarge) {
+		t.Errorf("too large: %v, want ErrTooLarge", large.Err)
 	}
 }
 
