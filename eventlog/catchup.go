@@ -24,14 +24,14 @@ func (c *core) refresh() error {
 		return c.stuck
 	}
 	before := c.store.head()
-	repair, err := c.store.refresh(c.fold, c.near)
+	repairs, err := c.store.refresh(c.fold, c.near)
 	if errors.Is(err, errRewound) {
 		if err = c.reload(); err == nil {
-			repair, err = c.store.refresh(c.fold, c.near)
+			repairs, err = c.store.refresh(c.fold, c.near)
 		}
 	}
-	if repair != nil {
-		c.log.addRepair(*repair)
+	if len(repairs) > 0 {
+		c.log.addRepairs(repairs)
 	}
 	if err == nil {
 		c.log.damage.Store(nil)

@@ -28,12 +28,13 @@ type dirStore struct {
 	lock   *file.Lock  // nil = there is none to be opened, and noWrit
 	killed atomic.Bool // by Kill, from another goroutine
 
-	tip     tip
-	why     stop // why reading stopped at tip
-	checked bool // nothing but S was looked at since; what else there is was found sound
-	scanner scanner
-	tail    tail
-	writer  writer
+	tip      tip
+	why      stop // why reading stopped at tip
+	checked  bool // nothing but S was looked at since; what else there is was found sound
+	searched bool // for repairs that nobody has recorded
+	scanner  scanner
+	tail     tail
+	writer   writer
 
 	marks  durableMarks
 	known  Commit   // durable for sure

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,6 +164,66 @@ func TestAppend_TellsOfATornTailOnce(t *testing.T) {
 				t.Errorf("%d repairs, want 1", report.Repairs)
 			}
 		})
+	}
+}
+
+// TestTakeRepairs_TellsOfWhatOthersDidNotRecord: who cut it off has died, or had nothing to append.
+func TestTakeRepairs_TellsOfWhatOthersDidNotRecord(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).append(t, "a")
+	torn := takenBack(t, dir, "torn")[:40]
+	path, data := tailOf(t, dir)
+	quarantined := filepath.Join(dir, quarantineDir)
+	name := fmt.Sprintf("%s-%d-1", segmentName(1), len(data))
+	recorded := map[string]bool{}
+	take := func() []Repair {
+		t.Helper()
+		h := openDirLog(t, dir, Options{Recorded: func(name string) bool { return recorded[name] }})
+		defer h.Close()
+		h.view(t)
+		var taken []Repair
+		if err := h.Append(t.Context(), &Proposal{Decide: func(Turn) ([]Event, error) {
+			taken = h.TakeRepairs()
+			return nil, nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return taken
+	}
+	wantOne := func(verdict string) {
+		t.Helper()
+		got := take()
+		want := Repair{
+			Segment: segmentName(1), Offset: int64(len(data)), Size: int64(len(torn)),
+			CRC: crc32.Checksum(torn, castagnoli), Quarantine: name, Verdict: verdict,
+		}
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("repairs are %+v, want %+v", got, want)
+		}
+		if kept, err := os.ReadFile(filepath.Join(quarantined, name)); !bytes.Equal(kept, torn) {
+			t.Errorf("the copy has %d bytes, %v; want %d", len(kept), err, len(torn))
+		}
+	}
+	if got := take(); len(got) != 0 {
+		t.Errorf("repairs of a sound log: %+v", got)
+	}
+	// A process that died while it made a copy has not cut anything off.
+	if err := os.Mkdir(quarantined, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(quarantined, name), torn[:7])
+	put(t, filepath.Join(quarantined, "not a copy"), torn)
+	appendBytes(t, path, torn)
+	wantOne("torn tail (row 5): the end of the segment cuts it off")
+	wantOne("torn tail: cut off by a process that did not record it")
+	recorded[name] = true
+	if got := take(); len(got) != 0 {
+		t.Errorf("repairs that are recorded: %+v", got)
+	}
+	appendBytes(t, path, torn) // the same once more
+	if got := take(); len(got) != 1 || got[0].Quarantine == name {
+		t.Errorf("repairs are %+v, want one with another copy", got)
 	}
 }
 

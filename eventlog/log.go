@@ -58,6 +58,11 @@ type Options struct {
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
 	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 256 KiB
+	// Recorded says if the State has an event of the repair whose copy has that name in quarantine. Who
+	// cuts off a torn tail may die before it is recorded, or have nothing to append. So the first time
+	// that a Log may append, TakeRepairs also returns the repairs of others of which the State knows
+	// nothing. It is called as State is. nil = those of others are not looked for.
+	Recorded func(quarantine string) bool
 	// OnWait is called, as State is, when the append lock was waited for longer than a second, with a description of
 	// its holder, "" if unknown. It must not block.
 	OnWait func(holder string)
@@ -199,7 +204,9 @@ func (l *Log) Watch() {
 	l.watched.Do(func() { _ = l.ask(context.Background(), &request{kind: askWatch}) }) // a closed Log has nothing to follow
 }
 
-// TakeRepairs returns the repairs made by this Log that were not taken yet. The engine records them as events.
+// TakeRepairs returns the repairs made by this Log that were not taken yet, and those that other
+// processes made and did not come to record: see Options.Recorded. The engine records them as events.
+// There may be new ones whenever Decide is called.
 func (l *Log) TakeRepairs() []Repair {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -247,10 +254,10 @@ func (l *Log) notify() {
 	}
 }
 
-func (l *Log) addRepair(r Repair) {
+func (l *Log) addRepairs(repairs []Repair) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.repairs = append(l.repairs, r)
+	l.repairs = append(l.repairs, repairs...)
 }
 
 // damaged is the *CorruptError in err, nil if there is none.

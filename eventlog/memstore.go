@@ -83,7 +83,7 @@ func (s *memStore) follow(fold func(*Entry) error) error {
 	}
 }
 
-func (s *memStore) refresh(fold func(*Entry) error, _ bool) (*Repair, error) {
+func (s *memStore) refresh(fold func(*Entry) error, _ bool) ([]Repair, error) {
 	return nil, s.follow(fold)
 }
 

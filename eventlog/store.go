@@ -30,10 +30,10 @@ type store interface {
 
 	// The following three are called while A is held.
 
-	// refresh is follow up to the very end. It cuts off a torn tail, which it describes even if an
-	// error comes after that, or returns a *CorruptError. Unless the end is known to be near, it may
-	// return errBehind instead.
-	refresh(fold func(*Entry) error, near bool) (*Repair, error)
+	// refresh is follow up to the very end. It cuts off a torn tail or returns a *CorruptError. Unless
+	// the end is known to be near, it may return errBehind instead. It describes what it has cut off,
+	// even if an error comes after that, and once what others have: see Options.Recorded.
+	refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 	// prove makes sure that the next sync covers all commits, not only those written through this handle.
 	prove() error
 	// write appends one commit. It has written all of it, or returns an error that wraps ErrTooLarge or ErrNotCommitted, and then

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"runtime/debug"
+	"slices"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -18,8 +19,8 @@ type machine struct {
 	state   *decide.State
 	meta    *eventlog.Meta    // of the last entry folded …
 	actor   *job.Actor        // … and what it became: entries in a row mostly share theirs
-	repairs []eventlog.Repair // cut by this process, not yet in the log
-	told    []eventlog.Repair // given to the log with the last commit that had any: it may yet fail
+	repairs []eventlog.Repair // of the log, that this process was told of
+	copies  map[string]bool   // in quarantine, of which the log has an event
 	workers int               // that run in this process: only they wait for a time
 	clock   *clock            // nil while there are none
 }
@@ -57,7 +58,11 @@ func (m *machine) Fold(e *eventlog.Entry) error {
 	}
 	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.actor}
 	for _, ev := range e.Events {
-		if err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data); err != nil {
+		err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data)
+		if err == nil && job.Kind(ev.Kind) == job.KindLogRepaired {
+			err = m.foldRepair(ev.Data)
+		}
+		if err != nil {
 			return fmt.Errorf("fold event %d: %w", at.Position, err)
 		}
 		at.Position++
@@ -65,10 +70,27 @@ func (m *machine) Fold(e *eventlog.Entry) error {
 	return nil
 }
 
-// Reset forgets everything; the log is read again.
+// foldRepair notes of which repairs the log has an event. Several processes may know of one, and it is
+// recorded by the first that has something to append.
+func (m *machine) foldRepair(data []byte) error {
+	e, err := job.DecodeEvent(job.KindLogRepaired, data)
+	if err != nil {
+		return err
+	}
+	m.recorded(e.(job.LogRepaired))
+	return nil
+}
+
+func (m *machine) recorded(e job.LogRepaired) {
+	if m.copies == nil {
+		m.copies = make(map[string]bool)
+	}
+	m.copies[e.Quarantine] = true
+}
+
+// Reset forgets everything that is in the log; it is read again.
 func (m *machine) Reset() {
-	m.state = decide.NewState()
-	m.repairs, m.told = append(m.told, m.repairs...), nil
+	m.state, m.copies = decide.NewState(), nil
 }
 
 // rule is a command with its arguments: what it would add to the log.
@@ -96,14 +118,14 @@ func (q *Queue) proposal(reason string, rule rule) *eventlog.Proposal {
 // tail that was cut, a clock that stepped back.
 func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eventlog.Event, error) {
 	m.noticeStep()
-	m.repairs = append(m.repairs, repairs...)
-	var events []job.Event
-	for _, r := range m.repairs {
-		events = append(events, job.LogRepaired{
-			Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
-			Quarantine: r.Quarantine, Verdict: r.Verdict,
-		})
+	for _, r := range repairs {
+		known := func(other eventlog.Repair) bool { return other.Quarantine == r.Quarantine }
+		if !slices.ContainsFunc(m.repairs, known) {
+			m.repairs = append(m.repairs, r)
+		}
 	}
+	events := m.unrecorded()
+	repaired := len(events)
 	events = append(events, decide.Clock(m.state, at)...)
 	first := at.Position
 	at.Position += job.Position(len(events))
@@ -120,15 +142,28 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 	if size > eventlog.MaxFrame-maxMetaSize || len(events) > eventlog.MaxEvents {
 		return nil, fmt.Errorf("%d events of %d bytes: %w", len(events), size, eventlog.ErrTooLarge)
 	}
-	if len(m.repairs) > 0 {
-		m.told, m.repairs = m.repairs, nil
-	}
 	at.Position = first
-	for _, e := range events {
+	for i, e := range events {
 		m.state.Fold(at, e)
+		if i < repaired {
+			m.recorded(e.(job.LogRepaired))
+		}
 		at.Position++
 	}
 	return encoded, nil
+}
+
+// unrecorded returns events of the repairs that the log does not have yet.
+func (m *machine) unrecorded() (events []job.Event) {
+	for _, r := range m.repairs {
+		if !m.copies[r.Quarantine] {
+			events = append(events, job.LogRepaired{
+				Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
+				Quarantine: r.Quarantine, Verdict: r.Verdict,
+			})
+		}
+	}
+	return events
 }
 
 // maxMetaSize leaves room in a frame for what is not events.

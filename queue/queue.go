@@ -97,6 +97,7 @@ func (q *Queue) logOptions() eventlog.Options {
 		AllowNetworkFS: q.opt.AllowNetworkFS,
 		Now:            func() int64 { return q.opt.Now().UnixNano() },
 		OnWait:         q.opt.OnWait,
+		Recorded:       func(quarantine string) bool { return q.m.copies[quarantine] },
 	}
 	if !q.opt.NoCreate {
 		opt.Create = func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {

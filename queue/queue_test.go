@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -47,6 +49,50 @@ func drain(t *testing.T, q *queue.Queue) {
 	t.Helper()
 	if err := q.Run(t.Context(), queue.WorkerOptions{UntilIdle: true}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRepair_IsRecordedOnceByWhoeverAppendsNext: who cuts off a torn tail may only be reading.
+func TestRepair_IsRecordedOnceByWhoeverAppendsNext(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := open(t, dir)
+	enqueue(t, q, job.Spec{ID: "a", Kind: "k"})
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tail, err := os.OpenFile(filepath.Join(dir, "log", "00000000000000000001"), os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		_, err = tail.Write([]byte{0x80, 0x01}) // how a frame of 128 bytes begins
+	}
+	if err := errors.Join(err, tail.Close()); err != nil {
+		t.Fatal(err)
+	}
+	reading := open(t, dir)
+	if jobs, err := reading.List(t.Context(), projection.Filter{}); err != nil || len(jobs) != 1 {
+		t.Fatalf("got %d jobs, %v", len(jobs), err)
+	}
+	refused := open(t, dir)
+	if _, err := refused.Enqueue(t.Context(), job.Spec{ID: "a", Kind: "k"}); err == nil {
+		t.Error("a job was enqueued twice")
+	}
+	refused.Close()
+	// The next one records it, though it was another that cut it off; and then nobody else does.
+	next := open(t, dir)
+	for _, q := range []*queue.Queue{next, next, reading, open(t, dir)} {
+		enqueue(t, q, job.Spec{Kind: "k"})
+		var repairs []job.LogRepaired
+		if err := q.Read(t.Context(), func(r queue.Record) error {
+			if e, ok := r.Event.(job.LogRepaired); ok {
+				repairs = append(repairs, e)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(repairs) != 1 || repairs[0].Size != 2 {
+			t.Errorf("recorded are %+v, want one repair of 2 bytes", repairs)
+		}
 	}
 }
 
