@@ -257,31 +257,6 @@ func TestAppend_ToADirectoryThatIsGone(t *testing.T) {
 	}
 }
 
-func TestRotation_SealsAllButTheLastTwo(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	h := openDirLog(t, dir, Options{SegmentSize: 1024})
-	var want []string
-	for i := range 200 {
-		h.append(t, fmt.Sprint(i))
-		want = append(want, fmt.Sprintf("%d:%d", i+2, i))
-		if n := len(segmentsIn(t, filepath.Join(dir, logDir))); n > sealBatch+3 {
-			t.Fatalf("%d segments in log", n)
-		}
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	open, sealed := segmentsIn(t, filepath.Join(dir, logDir)), segmentsIn(t, filepath.Join(dir, sealedDir))
-	if len(open) != 2 || len(sealed) < 10 {
-		t.Errorf("%d segments in log and %d in sealed, want 2 and at least 10", len(open), len(sealed))
-	}
-	openDirLog(t, dir, Options{}).wantLines(t, append([]string{"1:created"}, want...)...)
-	if report := wantSound(t, dir); report.Head.Commit != 201 || report.Durable != 201 {
-		t.Errorf("report is %+v", report)
-	}
-}
-
 func TestAppend_AfterOthersWentOnByManySegments(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -1,0 +1,160 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRotation_SealsAllButTheLastTwo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{SegmentSize: 1024})
+	var want []string
+	for i := range 200 {
+		h.append(t, fmt.Sprint(i))
+		want = append(want, fmt.Sprintf("%d:%d", i+2, i))
+		if n := len(segmentsIn(t, filepath.Join(dir, logDir))); n > sealBatch+3 {
+			t.Fatalf("%d segments in log", n)
+		}
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open, sealed := segmentsIn(t, filepath.Join(dir, logDir)), segmentsIn(t, filepath.Join(dir, sealedDir))
+	if len(open) != 2 || len(sealed) < 10 {
+		t.Errorf("%d segments in log and %d in sealed, want 2 and at least 10", len(open), len(sealed))
+	}
+	openDirLog(t, dir, Options{}).wantLines(t, append([]string{"1:created"}, want...)...)
+	if report := wantSound(t, dir); report.Head.Commit != 201 || report.Durable != 201 {
+		t.Errorf("report is %+v", report)
+	}
+}
+
+// TestRotation_NameOfASegmentThatOneCommitFills has segments that get their first commit and their
+// successor in one write.
+func TestRotation_NameOfASegmentThatOneCommitFills(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 150})
+	large := strings.Repeat("x", 200)
+	h.append(t, "a") // made segment 3
+	w.take()
+	for c := Commit(3); c < 6; c++ {
+		h.append(t, large)
+		// Before it was written, because from then on the next segment says that this one is durable.
+		wantCalls(t, w, "datasync "+segmentName(c), "syncdir log", "datasync durable")
+	}
+	w.setFail(func(call string) error {
+		if call == "syncdir log" {
+			return errDisk
+		}
+		return nil
+	})
+	err := h.Append(t.Context(), h.proposes(large))
+	if !errors.Is(err, ErrNotCommitted) || errors.Is(err, ErrUnknown) {
+		t.Errorf("append: %v, want ErrNotCommitted", err)
+	}
+	if path, data := tailOf(t, dir); filepath.Base(path) != segmentName(6) || len(data) != 0 {
+		t.Errorf("the tail is %s with %d bytes, want an empty segment 6", path, len(data))
+	}
+}
+
+// TestRotation_SealsIntoADirectoryWhoseNameIsDurable: another process has made it, and may not have
+// come to sync its name.
+func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 150})
+	sealed := filepath.Join(dir, sealedDir)
+	if err := os.Mkdir(sealed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	syncName := "syncdir " + filepath.Base(dir)
+	w.setFail(func(call string) error {
+		if call == syncName {
+			return errDisk
+		}
+		return nil
+	})
+	for range sealBatch + 1 {
+		h.append(t, strings.Repeat("x", 200))
+	}
+	if names := segmentsIn(t, sealed); len(names) != 0 || !slices.Contains(w.take(), syncName) {
+		t.Errorf("%q were sealed before the name of the directory was durable", names)
+	}
+	w.setFail(nil)
+	for range 2 * (sealBatch + 1) {
+		h.append(t, strings.Repeat("x", 200))
+	}
+	synced := 0
+	for _, call := range w.take() {
+		if call == syncName {
+			synced++
+		}
+	}
+	if names := segmentsIn(t, sealed); len(names) == 0 || synced != 1 {
+		t.Errorf("%q are sealed, and the name was synced %d times, want once", names, synced)
+	}
+}
+
+// TestRotation_OneSegmentAtATime finds a tail that is too large already for a commit that is, too.
+func TestRotation_OneSegmentAtATime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := openDirLog(t, dir, Options{SegmentSize: 5000})
+	h.append(t, strings.Repeat("a", 500))
+	late, w := openWatched(t, dir, Options{SegmentSize: 300})
+	late.append(t, strings.Repeat("b", 500))
+	wantCalls(t, w, "datasync durable")
+	if got, want := segmentsIn(t, filepath.Join(dir, logDir)), []string{segmentName(1), segmentName(4)}; !slices.Equal(got, want) {
+		t.Errorf("segments are %q, want %q", got, want)
+	}
+	wantSound(t, dir)
+}
+
+// TestRotation_NoticesThatAnotherProcessCouldNotSync: the system tells of a failed sync once on each
+// descriptor that was open then. That of tidwall/wal may be younger.
+func TestRotation_NoticesThatAnotherProcessCouldNotSync(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 1000})
+	h.append(t, "a")
+	late, lw := openWatched(t, dir, Options{SegmentSize: 1000})
+	failed := func(call string) error {
+		if call == "datasync "+segmentName(1) {
+			return errDisk
+		}
+		return nil
+	}
+	lw.setFail(failed)
+	if err := late.Append(t.Context(), late.proposes("b")); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("append: %v, want ErrUnknown", err)
+	}
+	w.setFail(failed)
+	large := h.proposes(strings.Repeat("c", 1000))
+	if err := h.Append(t.Context(), large); !errors.Is(err, ErrNotCommitted) || !errors.Is(err, errDisk) {
+		t.Errorf("append: %v, want ErrNotCommitted and its cause", err)
+	}
+	if d, _, _ := markIn(t, dir); d != 2 {
+		t.Errorf("D is %d, want 2", d)
+	}
+	if names := segmentsIn(t, filepath.Join(dir, logDir)); len(names) != 1 {
+		t.Errorf("segments are %q: a second one says that all of the first is durable", names)
+	}
+	w.setFail(nil)
+	w.take()
+	_, data := tailOf(t, dir)
+	_, end, _ := markIn(t, dir)
+	h.append(t, "d")
+	wantCalls(t, w, fmt.Sprintf("rewrite %s %d-%d", segmentName(1), end, len(data)), "datasync "+segmentName(1))
+	if err := h.Append(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	wantCalls(t, w, "datasync durable") // ours has been synced since tidwall/wal's was opened
+	wantSound(t, dir)
+}
