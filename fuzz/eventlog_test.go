@@ -27,7 +27,7 @@ const (
 	segmentTwo = "00000000000000000005"
 )
 
-// put makes DIR/log of the given files; an empty one is left out, except for the first segment.
+// put makes DIR/log of the given files; a second segment that is empty is left out.
 func put(t testing.TB, format, first, second, durable []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

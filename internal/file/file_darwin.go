@@ -41,10 +41,6 @@ func network(path string) (string, error) {
 	return unix.ByteSliceToString(st.Fstypename[:]), nil
 }
 
-// BootID names this boot of the machine: what was there before it, process or lock, is gone. It is "" if that cannot
-// be told (outside Linux and darwin).
-func BootID() string { return bootID() }
-
 var bootID = sync.OnceValue(func() string {
 	id, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {

@@ -51,10 +51,6 @@ func network(path string) (string, error) {
 	return networks[uint32(st.Type)], err
 }
 
-// BootID names this boot of the machine: what was there before it, process or lock, is gone. It is "" if that cannot
-// be told (outside Linux and darwin).
-func BootID() string { return bootID() }
-
 var bootID = sync.OnceValue(func() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

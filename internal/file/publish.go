@@ -97,3 +97,7 @@ func Network(path string) (string, error) {
 		return name, nil
 	}
 }
+
+// BootID names this boot of the machine: what was there before it, process or lock, is gone. It is ""
+// if that cannot be told (outside Linux and darwin).
+func BootID() string { return bootID() }
