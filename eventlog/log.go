@@ -57,7 +57,7 @@ type Options struct {
 	// AllowNetworkFS opens a log on a network file system, where locks and syncs may not hold what they promise.
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
-	SegmentSize    int          // bytes after which a segment is followed by a new one; 0 = 256 KiB
+	SegmentSize    int          // bytes after which a segment is followed by a new one, at most 1 GiB; 0 = 256 KiB
 	// Recorded says if the State has an event of the repair whose copy has that name in quarantine. Who
 	// cuts off a torn tail may die before it is recorded, or have nothing to append. So the first time
 	// that a Log may append, TakeRepairs also returns the repairs of others of which the State knows
@@ -113,9 +113,13 @@ type Log struct {
 // Open opens or creates the log in dir/log and folds all its commits into state before it returns. It creates dir and its parents if need be,
 // all with mode 0700.
 //
-// A log whose beginning is sound is opened even if it is damaged after that: Damage says so, View shows the sound part, and Append returns
-// the *CorruptError. Errors: ErrNoLog, ErrNotOurs, ErrNewer, ErrNetworkFS, that of ctx, or of a file. While nothing is wrong with an existing log,
-// opening it takes no lock and writes nothing.
+// A log whose beginning is sound is opened even if it is damaged after that: Damage says so, View shows
+// the sound part, and Append returns the *CorruptError. Errors: ErrNoLog, ErrNotOurs, ErrNewer,
+// ErrNetworkFS, a *CorruptError if the whole log is missing where one was, that of ctx, or of a file.
+//
+// While nothing is wrong with an existing log, opening it takes no lock and writes nothing. Otherwise
+// it waits for the append lock, and cuts off a torn tail: see TakeRepairs. A log that it made is durable
+// when it returns. The Log must be closed.
 func Open(ctx context.Context, dir string, state State, opt Options) (*Log, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
@@ -157,9 +161,10 @@ func (l *Log) Append(ctx context.Context, p *Proposal) error { return l.AppendAl
 // ctx ends the waiting only before the proposals are taken up: afterwards AppendAll waits for the truth, which is one of
 //
 //   - nil: the events are in the log and durable;
-//   - the error of Decide, ErrTooLarge, ErrDiskFull, ErrReadOnly, ErrClosed, ErrNewer, a *CorruptError, the error of ctx, or one that wraps
-//     ErrNotCommitted: nothing is in the log;
-//   - one that wraps ErrUnknown: a sync failed, or a process died. The events may or may not be in the log.
+//   - the error of Decide, ErrTooLarge, ErrDiskFull, ErrReadOnly, ErrClosed, ErrNewer, a *CorruptError,
+//     the error of ctx, or one that wraps ErrNotCommitted: nothing is in the log (but see Kill);
+//   - one that wraps ErrUnknown: a write or a sync failed, or another caller's code panicked. The events
+//     may or may not be in the log.
 func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	if len(ps) == 0 {
 		return nil
@@ -176,8 +181,12 @@ func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	return nil
 }
 
-// View catches up with what other processes appended, runs fn, which may read the State, and returns when everything that fn can have seen is durable. fn must copy what it needs. If View returns an error, what fn saw must not be used.
-// On a damaged log fn sees the sound part.
+// View catches up with what other processes appended, runs fn, which may read the State, and returns
+// when everything that fn can have seen is durable. fn must copy what it needs. On a damaged log fn sees
+// the sound part.
+//
+// If View returns an error, what fn saw must not be used: ErrClosed, ErrNewer, ErrNoLog if the directory
+// is gone, that of ctx, which ends the waiting, or of a file; ErrUnknown if what fn saw cannot be synced.
 func (l *Log) View(ctx context.Context, fn func(Head)) error {
 	return l.ask(ctx, &request{kind: askView, view: fn})
 }
@@ -215,7 +224,8 @@ func (l *Log) TakeRepairs() []Repair {
 	return repairs
 }
 
-// Damage returns what stops this log from being written, as far as this Log has found out; nil if it is sound.
+// Damage returns what stops this log from being written, as far as this Log has found out; nil if it is
+// sound. It is nil again when an append has found that the log is.
 func (l *Log) Damage() *CorruptError { return l.damage.Load() }
 
 // Close ends the Log's goroutines. Proposals that are taken up are finished first; all other waiting ends with ErrClosed, and so does every
@@ -225,8 +235,8 @@ func (l *Log) Close() error {
 	return l.closed
 }
 
-// Kill makes the handle behave as if its process had been killed: everything under way ends with ErrClosed, nothing is synced or
-// cleaned up. For tests.
+// Kill makes the handle behave as if its process had been killed: everything under way ends with
+// ErrClosed, whatever became of it, and nothing is synced or cleaned up. For tests.
 func (l *Log) Kill() { l.end(true) }
 
 func (l *Log) end(kill bool) {

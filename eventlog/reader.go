@@ -9,7 +9,8 @@ import (
 )
 
 // Reader reads commits in order. It takes no lock while all is well, changes nothing, and returns
-// only what is known durable. Not safe for concurrent use.
+// only what is known durable. For a second look at what seems to be damage it waits for the append
+// lock, so that no append is under way. Not safe for concurrent use.
 //
 // A Reader that starts at the first commit checks the whole hash chain; one that starts later
 // checks it from there on.
