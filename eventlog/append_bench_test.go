@@ -35,8 +35,8 @@ func oneEvent() *Proposal {
 	return &Proposal{Meta: callerMeta, Decide: func(Turn) ([]Event, error) { return events, nil }}
 }
 
-// BenchmarkAppend appends durably, one at a time, in turns with a loop that writes and syncs as many bytes. The metric raw/append says how near
-// it comes to that loop.
+// BenchmarkAppend appends durably, one at a time, in turns with a loop that writes and syncs as
+// many bytes. The metric raw/append says how near it comes to that loop.
 func BenchmarkAppend(b *testing.B) {
 	dir := b.TempDir()
 	l := openBench(b, dir)

@@ -51,8 +51,9 @@ func (c *core) found(before Head, err error) error {
 	return err
 }
 
-// reload reads the log again, because the State may hold what is not in it. An undo list would be faster, but it is rare: a failed
-// write is a broken disk, or a full one, and that is refused before anything is decided (see store.full).
+// reload reads the log again, because the State may hold what is not in it. An undo list would be
+// faster, but it is rare: a failed write is a broken disk, or a full one, and that is refused
+// before anything is decided (see store.full).
 func (c *core) reload() error {
 	c.state.Reset()
 	c.store.rewind()
@@ -113,7 +114,8 @@ func (c *core) acquire() bool {
 	return locked
 }
 
-// await waits for A on a goroutine of its own, because a flock cannot be left. Close does not wait for it: it ends when A is free.
+// await waits for A on a goroutine of its own, because a flock cannot be left. Close does not wait
+// for it: it ends when A is free.
 func (c *core) await() {
 	var g grant
 	g.hold, g.drop, g.err = c.store.await(c.log.quit)

@@ -7,10 +7,11 @@ import (
 
 // round is what happens while A is held once:
 //
-//	catch up the rest ─► decide ─► write, one commit or a few ─► unlock ─► sync once ─► answer all
+//	catch up the rest → decide → write a commit or more → unlock → sync once → answer all
 //
-// The sync comes after the unlock, so that the syncs of several processes overlap. That is safe because frames are written in the order of
-// their numbers, and a sync makes durable all that was written before it, by whomever: an acknowledgement never outruns a hole.
+// The sync comes after the unlock, so that the syncs of several processes overlap. That is safe
+// because frames are written in the order of their numbers, and a sync makes durable all that was
+// written before it, by whomever: an acknowledgement never outruns a hole.
 type round struct {
 	requests []*request
 	written  []*Proposal // their events are in a commit of this round
@@ -51,7 +52,8 @@ func (c *core) runRound() {
 	}
 	must := len(r.written) > 0
 	if forReading(err) == nil && c.overdue && !must {
-		// Of a damaged log this is what was read before the damage: it can be made durable, and then be shown.
+		// Of a damaged log this is what was read before the damage: it can be made durable, and
+		// then be shown.
 		must = true
 		if err = c.store.prove(); err != nil {
 			r.overrule(notCommitted(err))
@@ -77,7 +79,8 @@ func emptied[T any](s []T) []T {
 	return s[:0]
 }
 
-// conclude answers all who waited for the round. err is that of refresh, prove or sync; what it means for the proposals they know already.
+// conclude answers all who waited for the round. err is that of refresh, prove or sync; what it
+// means for the proposals they know already.
 func (c *core) conclude(err error) {
 	r := &c.round
 	head := c.store.head().Commit
@@ -163,7 +166,7 @@ func (c *core) propose(p *Proposal) error {
 	r.size += size
 	r.members = append(r.members, p)
 	if len(r.events) > MaxEvents || r.size > MaxFrame {
-		c.flush() // it may be too large, and then nobody else must be with it or have decided after it
+		c.flush() // if it is too large nobody else must be with it, or have decided after it
 	}
 	return p.Err
 }
@@ -237,8 +240,8 @@ func (r *round) overrule(err error) {
 	}
 }
 
-// sync makes durable what the round has written. If that fails, the State may hold what is lost with the next power cut, or what the
-// file system has dropped already.
+// sync makes durable what the round has written. If that fails, the State may hold what is lost
+// with the next power cut, or what the file system has dropped already.
 func (c *core) sync() error {
 	err := c.store.sync(c.round.last)
 	if err == nil {
@@ -265,7 +268,8 @@ func notCommitted(err error) error {
 	return fmt.Errorf("%w: %w", ErrNotCommitted, err)
 }
 
-// isAnswer says that err tells what became of a proposal, and is not a refusal by a rule of the log's user.
+// isAnswer says that err tells what became of a proposal, and is not a refusal by a rule of the
+// log's user.
 func isAnswer(err error) bool {
 	for _, answer := range []error{ErrNotCommitted, ErrUnknown, ErrClosed, ErrReadOnly, ErrNewer, ErrTooLarge} {
 		if errors.Is(err, answer) {

@@ -9,7 +9,8 @@ import (
 const (
 	// noticeAfter is how long the append lock is waited for before Options.OnWait is told.
 	noticeAfter = time.Second
-	// patience is how long a View waits for another process to sync what it wrote, before this one does.
+	// patience is how long a View waits for another process to sync what it wrote, before this one
+	// does.
 	patience = 50 * time.Millisecond
 	// weighFirst is the first pause of that wait; each is twice as long as the one before.
 	weighFirst = time.Millisecond
@@ -22,11 +23,13 @@ const (
 
 // core is what is touched by one goroutine at a time: the one that holds the baton.
 //
-// Callers leave their requests in the inbox. Whoever finds the baton free takes it and deals with all requests that are there, its own among
-// them, in rounds (see commit.go): all proposals that wait are decided while the append lock is held, synced together, and answered. What
-// comes in meanwhile waits for the next round, so that the busier the log is, the more share a sync. A caller who leads stops when it has its
-// own answer; if others still wait, the Log's own goroutine goes on. So where there is only one caller, no goroutine waits for another:
-// to be woken after a sync costs a sixth of the sync.
+// Callers leave their requests in the inbox. Whoever finds the baton free takes it and deals with
+// all requests that are there, its own among them, in rounds (see commit.go): all proposals that
+// wait are decided while the append lock is held, synced together, and answered. What comes in
+// meanwhile waits for the next round, so that the busier the log is, the more share a sync. A
+// caller who leads stops when it has its own answer; if others still wait, the Log's own goroutine
+// goes on. So where there is only one caller, no goroutine waits for another: to be woken after a
+// sync costs a sixth of the sync.
 type core struct {
 	log   *Log
 	store store
@@ -104,7 +107,8 @@ func (c *core) nudge() {
 	}
 }
 
-// lead leads until r is answered or there is nothing to do, unless somebody else leads, who then deals with r as well. r may be nil.
+// lead leads until r is answered or there is nothing to do, unless somebody else leads, who then
+// deals with r as well. r may be nil.
 func (c *core) lead(r *request) {
 	for {
 		select {
@@ -123,8 +127,8 @@ func (c *core) lead(r *request) {
 	}
 }
 
-// relay gives the baton back when fn has returned. Should fn panic, in a caller's code and on a caller's goroutine, nobody may go on: the
-// State may be half folded.
+// relay gives the baton back when fn has returned. Should fn panic, in a caller's code and on a
+// caller's goroutine, nobody may go on: the State may be half folded.
 func (c *core) relay(fn func()) {
 	returned := false
 	defer func() {
@@ -138,7 +142,8 @@ func (c *core) relay(fn func()) {
 	returned = true
 }
 
-// run is the Log's goroutine. It deals with what comes by itself: time, and the lock that was waited for.
+// run is the Log's goroutine. It deals with what comes by itself: time, and the lock that was
+// waited for.
 func (c *core) run() {
 	defer close(c.log.done)
 	for {
@@ -205,7 +210,8 @@ const (
 	hintSure  = 2
 )
 
-// hint says that others may have appended. It is called from other goroutines. It reports if that was news.
+// hint says that others may have appended. It is called from other goroutines. It reports if that
+// was news.
 func (c *core) hint(sure bool) bool {
 	before := c.news.Load()
 	if sure {

@@ -15,9 +15,10 @@ import (
 
 // dirStore is the log in a directory, as one process sees it.
 //
-// Three things point at the tail S, each for its own purpose: tip says how far S was read and checked; tail is a descriptor of S, for reading
-// and for syncing; wal is tidwall/wal's handle, for writing. Only wal writes frames, and it knows nothing of other processes, so it is used
-// only when tip is where it left S.
+// Three things point at the tail S, each for its own purpose: tip says how far S was read and
+// checked; tail is a descriptor of S, for reading and for syncing; wal is tidwall/wal's handle, for
+// writing. Only wal writes frames, and it knows nothing of other processes, so it is used only when
+// tip is where it left S.
 type dirStore struct {
 	dir    string   // absolute
 	root   *os.File // dir, open

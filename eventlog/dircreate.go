@@ -12,14 +12,17 @@ import (
 	"strings"
 )
 
-// tempPrefix is how the names of logs begin that are being made. What a crash leaves of one is in nobody's way.
+// tempPrefix is how the names of logs begin that are being made. What a crash leaves of one is in
+// nobody's way.
 const tempPrefix = "log.tmp-"
 
-// neighbours may be in a directory that has no log yet: what the rest of the queue keeps there, and what a file system's root has.
+// neighbours may be in a directory that has no log yet: what the rest of the queue keeps there, and
+// what a file system's root has.
 var neighbours = []string{"workers", "runs", "output", "lost+found"}
 
-// create makes the log: whole, under a temporary name, with its first commit; then renames it. If another process was faster, its log is the
-// one. It returns the id of the log that is there in the end.
+// create makes the log: whole, under a temporary name, with its first commit; then renames it. If
+// another process was faster, its log is the one. It returns the id of the log that is there in the
+// end.
 func (s *dirStore) create() (LogID, error) {
 	if err := s.makeParents(s.dir); err != nil {
 		return LogID{}, err
@@ -56,7 +59,8 @@ func (s *dirStore) makeParents(dir string) error {
 		if err := s.makeParents(parent); err != nil {
 			return err
 		}
-		err = os.Mkdir(dir, 0o700) // once: parent may be a link that leads nowhere, and so be there and not be there
+		// Once: parent may be a link that leads nowhere, and so be there and not be there.
+		err = os.Mkdir(dir, 0o700)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -91,7 +95,8 @@ func (s *dirStore) vacant() error {
 	return nil
 }
 
-// build puts a log together and gives it its name, unless one is there. It returns the end of what it made.
+// build puts a log together and gives it its name, unless one is there. It returns the end of what
+// it made.
 func (s *dirStore) build() (tip, error) {
 	var id LogID
 	rand.Read(id[:]) // never fails

@@ -63,8 +63,9 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 	}
 }
 
-// followed says if another segment comes after S, all of which was read. Its name is the number of the commit that comes next; so if it is there,
-// S is complete. It is looked for in log first: a segment that leaves log meanwhile is in sealed by then.
+// followed says if another segment comes after S, all of which was read. Its name is the number of
+// the commit that comes next; so if it is there, S is complete. It is looked for in log first: a
+// segment that leaves log meanwhile is in sealed by then.
 func (s *dirStore) followed() (bool, error) {
 	name := segmentName(s.tip.head.Commit + 1)
 	there, err := exists(s.root, logDir+"/"+name)
@@ -170,8 +171,8 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 	return err
 }
 
-// promised is what the segments prove durable, for want of a D: not the newest commits, but all that
-// they say of the others.
+// promised is what the segments prove durable, for want of a D: not the newest commits, but all
+// that they say of the others.
 func (s *dirStore) promised() (Commit, error) {
 	r, err := newReader(dirSource{dir: s.dir, id: s.id}, s.id, math.MaxUint64)
 	if err != nil {

@@ -156,8 +156,8 @@ func (s *dirStore) quarantine(size int64) (string, error) {
 	return name, err
 }
 
-// unfinished says if the copy at path was made of what is torn by somebody who did not come to cut it
-// off.
+// unfinished says if the copy at path was made of what is torn by somebody who did not come to cut
+// it off.
 func (s *dirStore) unfinished(path string, torn *io.SectionReader) bool {
 	if s.opt.Recorded == nil || s.opt.Recorded(filepath.Base(path)) {
 		return false
@@ -171,8 +171,8 @@ func (s *dirStore) unfinished(path string, torn *io.SectionReader) bool {
 	return err == nil && bytes.Equal(data, same)
 }
 
-// unrecorded adds to the repairs those whose copies are in quarantine, and that the State has no event
-// of. What cannot be read now is left to the next process.
+// unrecorded adds to the repairs those whose copies are in quarantine, and that the State has no
+// event of. What cannot be read now is left to the next process.
 func (s *dirStore) unrecorded(repairs []Repair) []Repair {
 	entries, err := os.ReadDir(filepath.Join(s.dir, quarantineDir))
 	if err != nil {

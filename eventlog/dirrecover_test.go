@@ -26,7 +26,8 @@ func tailOf(t testing.TB, dir string) (path string, data []byte) {
 	return path, data
 }
 
-// takenBack appends a commit with the given data, takes it back as if it had never been, and returns its bytes.
+// takenBack appends a commit with the given data, takes it back as if it had never been, and
+// returns its bytes.
 func takenBack(t testing.TB, dir, data string) []byte {
 	t.Helper()
 	path, before := tailOf(t, dir)
@@ -115,8 +116,8 @@ func TestAppend_CutsTheTornTailThatAnotherProcessLeft(t *testing.T) {
 	wantSound(t, dir)
 }
 
-// TestAppend_TellsOfATornTailOnce has each step of cutting it off fail, once. The next append goes on
-// from there.
+// TestAppend_TellsOfATornTailOnce has each step of cutting it off fail, once. The next append goes
+// on from there.
 func TestAppend_TellsOfATornTailOnce(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -227,8 +228,8 @@ func TestTakeRepairs_TellsOfWhatOthersDidNotRecord(t *testing.T) {
 	}
 }
 
-// TestOpen_EndsWithItsContext: a torn tail can be judged only under the append lock, which its owner
-// may never let go.
+// TestOpen_EndsWithItsContext: a torn tail can be judged only under the append lock, which its
+// owner may never let go.
 func TestOpen_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

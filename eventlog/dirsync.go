@@ -12,9 +12,10 @@ import (
 // errNoTail is for what needs a tail that syncs can be believed of.
 var errNoTail = errors.New("an earlier sync failed, or the segment could not be opened or read")
 
-// prove makes a sync of tail cover all of S. A descriptor proves nothing about bytes that were written before it was opened: after another
-// process's failed sync the kernel may hold clean pages that never reached the disk, and a later sync succeeds. So every process, before its
-// first sync, writes all bytes behind D once more, the same bytes to the same place. Mostly there are none.
+// prove makes a sync of tail cover all of S. A descriptor proves nothing about bytes that were
+// written before it was opened: after another process's failed sync the kernel may hold clean pages
+// that never reached the disk, and a later sync succeeds. So every process, before its first sync,
+// writes all bytes behind D once more, the same bytes to the same place. Mostly there are none.
 func (s *dirStore) prove() error {
 	if s.tail.proven {
 		return nil
@@ -43,8 +44,9 @@ func (s *dirStore) prove() error {
 	return nil
 }
 
-// proveOlder makes durable what lies behind D in the segments before S. They were synced before S was made, by a process that had proved them; but
-// it costs nothing not to rely on that. What is sealed is before D.
+// proveOlder makes durable what lies behind D in the segments before S. They were synced before S
+// was made, by a process that had proved them; but it costs nothing not to rely on that. What is
+// sealed is before D.
 func (s *dirStore) proveOlder(d mark) error {
 	names, err := s.segments()
 	if err != nil {
@@ -97,7 +99,7 @@ func rewrite(f *os.File, from, to int64) error {
 	return nil
 }
 
-// sync is called without A. The D file is written, too, but need not be: whoever finds an older D
+// sync needs no A. The D file is written, too, but need not be: whoever finds an older D
 // only does more than needed.
 func (s *dirStore) sync(need Commit) error {
 	if s.killed.Load() {
@@ -148,7 +150,8 @@ func (s *dirStore) durable(need Commit) (Commit, error) {
 	return s.known, nil
 }
 
-// sealBatch is how many segments may wait in log to be sealed while the log is busy: each sealing costs two syncs of directories.
+// sealBatch is how many segments may wait in log to be sealed while the log is busy: each sealing
+// costs two syncs of directories.
 const sealBatch = 8
 
 // tidy does what need not be done before an acknowledgement.
@@ -166,7 +169,8 @@ func (s *dirStore) tidy(idle bool) error {
 	return nil
 }
 
-// seal moves all segments but the last two out of log, so that wal.Open stays cheap. Several processes may do so at once.
+// seal moves all segments but the last two out of log, so that wal.Open stays cheap. Several
+// processes may do so at once.
 func (s *dirStore) seal() error {
 	names, err := s.segments()
 	if err != nil {
@@ -210,8 +214,8 @@ func (s *dirStore) makeDir(path string) error {
 	return nil
 }
 
-// segments lists the segments in log, in order. It stops at a name that looks like one and is none: tidwall/wal would take it for one, and act
-// on it.
+// segments lists the segments in log, in order. It stops at a name that looks like one and is none:
+// tidwall/wal would take it for one, and act on it.
 func (s *dirStore) segments() ([]Commit, error) {
 	entries, err := os.ReadDir(s.path(""))
 	if err != nil {

@@ -416,8 +416,8 @@ func TestDurable_IsSyncedWhenTheLogIsIdle(t *testing.T) {
 	<-synced
 }
 
-// TestSync_NothingUnsyncedIsAcknowledged has the log read again in the middle of a round, which does
-// not come to its end because the log is being closed.
+// TestSync_NothingUnsyncedIsAcknowledged has the log read again in the middle of a round, which
+// does not come to its end because the log is being closed.
 func TestSync_NothingUnsyncedIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	h, w := openWatched(t, t.TempDir(), Options{})

@@ -11,7 +11,8 @@ import (
 	"github.com/tidwall/wal"
 )
 
-// outcomeReserve is the space that is kept for the outcomes of running jobs when the disk is full, bytes.
+// outcomeReserve is the space that is kept for the outcomes of running jobs when the disk is full,
+// bytes.
 const outcomeReserve = 256 << 10
 
 // limit is the size at which the tail is to be followed by another segment. While the disk is full
@@ -26,7 +27,8 @@ func (s *dirStore) limit() int {
 	return max(limit, int(s.tip.offset))
 }
 
-// full reserves what the tail will need and a little more, so that outcomes can be written when nothing else can.
+// full reserves what the tail will need and a little more, so that outcomes can be written when
+// nothing else can.
 func (s *dirStore) full() error {
 	if s.tail.reserved {
 		return nil
@@ -35,7 +37,7 @@ func (s *dirStore) full() error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
-	s.tail.reserved = true // or else it cannot be done here, for another reason; then writing goes on without
+	s.tail.reserved = true // or it cannot be done here for another reason: then go on without
 	return nil
 }
 
@@ -60,7 +62,7 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 	end := s.tip
 	end.offset += int64(entrySize(len(frame)))
 	end.head = Head{Commit: h.Commit, Position: h.First + Position(len(events)) - 1, Hash: sum}
-	turns := end.offset >= int64(s.writer.limit) // tidwall/wal begins a new segment when it has written
+	turns := end.offset >= int64(s.writer.limit) // tidwall/wal writes, and then begins a segment
 	if turns {
 		if err := s.finish(); err != nil {
 			return notCommitted(err)
@@ -115,9 +117,9 @@ func (s *dirStore) prepare() error {
 }
 
 // finish makes the tail ready for its last commit. Before it begins the next segment, tidwall/wal
-// syncs the tail, and whoever sees two segments takes the first for durable. But it knows nothing of
-// names. And its descriptor says nothing of bytes whose sync had failed before it was opened: ours,
-// which proves more, must have been synced since, unless all that was there was durable.
+// syncs the tail, and whoever sees two segments takes the first for durable. But it knows nothing
+// of names. And its descriptor says nothing of bytes whose sync had failed before it was opened:
+// ours, which proves more, must have been synced since, unless all that was there was durable.
 func (s *dirStore) finish() error {
 	if s.tail.named && s.writer.proven {
 		return nil
@@ -201,8 +203,8 @@ func (s *dirStore) landed(end tip) (bool, error) {
 	return false, err
 }
 
-// truncate cuts the tail off at tip, for good. done says that it is cut, though with an error it may
-// not last.
+// truncate cuts the tail off at tip, for good. done says that it is cut, though with an error it
+// may not last.
 func (s *dirStore) truncate() (done bool, err error) {
 	if err := s.tail.f.Truncate(s.tip.offset); err != nil {
 		return false, fmt.Errorf("cut segment: %w", err)
@@ -226,9 +228,10 @@ type writer struct {
 	proven bool     // a sync by it covers all of the tail: see finish
 }
 
-// release closes the handle's file. wal.Close would sync it first: a useless flush of the disk, under A, of what other processes are about to
-// sync themselves. And to leave the descriptor to the garbage collector may cost hundreds of them while processes take turns. A test
-// watches that the field keeps its name.
+// release closes the handle's file. wal.Close would sync it first: a useless flush of the disk,
+// under A, of what other processes are about to sync themselves. And to leave the descriptor to the
+// garbage collector may cost hundreds of them while processes take turns. A test watches that the
+// field keeps its name.
 func (w *writer) release() {
 	if w.log != nil {
 		if f := reflect.ValueOf(w.log).Elem().FieldByName("sfile"); f.IsValid() && !f.IsNil() {

@@ -56,7 +56,8 @@ func breakWriter(t *testing.T, h *handle) {
 	}
 }
 
-// closeWriter closes the descriptor beneath h's handle, which does not know. It is called as State is.
+// closeWriter closes the descriptor beneath h's handle, which does not know. It is called as State
+// is.
 func closeWriter(h *handle) {
 	writer := h.core.store.(*dirStore).writer // a copy
 	writer.release()

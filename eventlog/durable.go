@@ -24,12 +24,12 @@ import (
 //	|                | ment   |        | offset | commit       | id     |     |
 //	+----------------+--------+--------+--------+--------------+--------+-----+
 //
-// Of the hash there are the first 12 bytes, of the SHA-256 of the boot id the first 8: for people who look into what happened; nothing is
-// decided by it. The CRC is CRC32C.
+// Of the hash there are the first 12 bytes, of the SHA-256 of the boot id the first 8: for people
+// who look into what happened; nothing is decided by it. The CRC is CRC32C.
 //
 // After a sync a process overwrites the slot that says less. It is not synced each time: an older D
-// is never wrong. The highest valid slot counts; none, or no file, is as good as commit 0, and never
-// a reason to stop.
+// is never wrong. The highest valid slot counts; none, or no file, is as good as commit 0, and
+// never a reason to stop.
 const (
 	slotSize   = 64
 	slotLogID  = 0
@@ -41,7 +41,8 @@ const (
 	slotCRC    = 60
 )
 
-// mark is what a slot says: everything up to the commit, which ends at that offset of that segment, is durable. The zero mark says nothing.
+// mark is what a slot says: everything up to the commit, which ends at that offset of that segment,
+// is durable. The zero mark says nothing.
 type mark struct {
 	commit  Commit
 	segment Commit

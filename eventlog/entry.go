@@ -62,7 +62,7 @@ type Event struct {
 type Entry struct {
 	Commit        Commit
 	First         Position // of Events[0]; the others follow without a gap
-	Time          int64    // Unix nanoseconds, the writer's wall clock: it may step back from one commit to the next
+	Time          int64    // Unix nanoseconds, the writer's wall clock: it may step back
 	SyncedThrough Commit   // known durable when this commit was written
 	Meta          *Meta    // shared between entries that have the same; not to be changed
 	Events        []Event  // at least one

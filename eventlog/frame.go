@@ -155,8 +155,9 @@ func decodeFrame(b []byte, at place, e *Entry) error {
 	return e.decodeBody(b[binary.LittleEndian.Uint16(b[offHeaderLen:]):end], count)
 }
 
-// decodeBody takes the Meta and the events from a body: meta length uvarint · meta · count × (kind
-// uvarint · length uvarint · data).
+// decodeBody takes the Meta and the events from a body:
+//
+//	meta length uvarint · meta · count × (kind uvarint · length uvarint · data)
 func (e *Entry) decodeBody(b []byte, count int) error {
 	n, k := uvarint(b)
 	if k == 0 || n > uint64(len(b)-k) {

@@ -208,7 +208,8 @@ func TestMeta_EveryFieldIsKept(t *testing.T) {
 
 func TestFrame_BoundsAreExact(t *testing.T) {
 	t.Parallel()
-	room := MaxFrame - headerSize - trailerSize - len(appendMeta(nil, &someMeta)) - 1 - 4 // kind, length
+	// The last two are those of its kind and its length.
+	room := MaxFrame - headerSize - trailerSize - len(appendMeta(nil, &someMeta)) - 1 - 4
 	tests := []struct {
 		name   string
 		events []Event

@@ -48,7 +48,8 @@ func TestFullDisk_OnlyEssentialsAreWritten(t *testing.T) {
 	h.append(t, "a")
 	filler := fill(t, disk)
 
-	// What is reserved for the tail may be used up by anybody: more is refused when the next segment begins.
+	// What is reserved for the tail may be used up by anybody: more is refused when the next
+	// segment begins.
 	decided := 0
 	filling := h.proposes(strings.Repeat("f", 500))
 	decide := filling.Decide

@@ -9,22 +9,26 @@ import (
 	"time"
 )
 
-// State is what the owner of a log keeps up to date from its commits. Its methods are called by one goroutine at a time, as are
-// Proposal.Decide and the functions passed to View and Peek: what they share needs no lock. None of them may call the Log, except for
-// TakeRepairs. Which goroutine it is varies: mostly one that waits in Append or View.
+// State is what the owner of a log keeps up to date from its commits. Its methods are called by one
+// goroutine at a time, as are Proposal.Decide and the functions passed to View and Peek: what they
+// share needs no lock. None of them may call the Log, except for TakeRepairs. Which goroutine it is
+// varies: mostly one that waits in Append or View.
 type State interface {
-	// Fold takes the next commit. It is called once for each commit in order, except for those that came from this Log's own
-	// proposals, which fold what they decide themselves (see Proposal). An error means that the commit's bytes cannot be
-	// understood; the log goes no further, and Damage says so.
+	// Fold takes the next commit. It is called once for each commit in order, except for those that
+	// came from this Log's own proposals, which fold what they decide themselves (see Proposal). An
+	// error means that the commit's bytes cannot be understood; the log goes no further, and Damage
+	// says so.
 	Fold(*Entry) error
-	// Reset forgets everything: the next Fold is of commit 1. It is called when what proposals folded turned out not to be in the
-	// log (a failed write, a commit that is too large), after which the log is read again.
+	// Reset forgets everything: the next Fold is of commit 1. It is called when what proposals
+	// folded turned out not to be in the log (a failed write, a commit that is too large), after
+	// which the log is read again.
 	Reset()
 }
 
 // Turn is what a proposal decides with: the place and time that its events will have.
 type Turn struct {
-	// Commit is the one that the events will be in: the next one, should they not fit into it together with those of others.
+	// Commit is the one that the events will be in: the next one, should they not fit into it
+	// together with those of others.
 	Commit   Commit
 	Position Position // of its first event
 	Time     int64    // Unix nanoseconds: the wall clock as it is; it may step back
@@ -32,39 +36,43 @@ type Turn struct {
 
 // Proposal is one command that wants to append.
 type Proposal struct {
-	// Meta goes into the commit. Proposals that wait at the same time and have equal Metas share a commit.
+	// Meta goes into the commit. Proposals that wait at the same time and have equal Metas share a
+	// commit.
 	Meta Meta
-	// Essential proposals (outcomes of runs) may use the space that is reserved for them on a full disk.
+	// Essential proposals (outcomes of runs) may use the space that is reserved for them on a full
+	// disk.
 	Essential bool
-	// Decide is called at most once, with the exclusive right to append and every older commit folded. It returns the events to
-	// append after it has folded them into the State, or an error and has folded nothing; or neither, and nothing is appended.
-	// Data must stay unchanged until Append returns.
+	// Decide is called at most once, with the exclusive right to append and every older commit
+	// folded. It returns the events to append after it has folded them into the State, or an error
+	// and has folded nothing; or neither, and nothing is appended. Data must stay unchanged until
+	// Append returns.
 	Decide func(Turn) ([]Event, error)
 
-	// Err is set by AppendAll: nil if the events are durable or Decide returned none, the error of Decide, or what became of
-	// the write.
+	// Err is set by AppendAll: nil if the events are durable or Decide returned none, the error of
+	// Decide, or what became of the write.
 	Err error
 }
 
 // Options are preferences; the zero value is the production default.
 type Options struct {
-	// Create is called when the directory has no log, for the events of its first commit; there must be one. nil = Open
-	// returns ErrNoLog.
+	// Create is called when the directory has no log, for the events of its first commit; there
+	// must be one. nil = Open returns ErrNoLog.
 	Create func(LogID) (Meta, []Event)
-	// ReadOnly opens for reading only what is known durable; Append returns ErrReadOnly. A directory without write permission
-	// is opened so by itself.
+	// ReadOnly opens for reading only what is known durable; Append returns ErrReadOnly. A
+	// directory without write permission is opened so by itself.
 	ReadOnly bool
-	// AllowNetworkFS opens a log on a network file system, where locks and syncs may not hold what they promise.
+	// AllowNetworkFS opens a log on a network file system, where locks and syncs may not hold what
+	// they promise.
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
-	SegmentSize    int          // bytes after which a segment is followed by a new one, at most 1 GiB; 0 = 256 KiB
-	// Recorded says if the State has an event of the repair whose copy has that name in quarantine. Who
-	// cuts off a torn tail may die before it is recorded, or have nothing to append. So the first time
-	// that a Log may append, TakeRepairs also returns the repairs of others of which the State knows
-	// nothing. It is called as State is. nil = those of others are not looked for.
+	SegmentSize    int          // bytes after which a new segment is begun, up to 1 GiB; 0 = 256 KiB
+	// Recorded says if the State has an event of the repair whose copy has that name in quarantine.
+	// Who cuts off a torn tail may die before it is recorded, or have nothing to append. So the
+	// first time that a Log may append, TakeRepairs also returns the repairs of others of which the
+	// State knows nothing. It is called as State is. nil = those of others are not looked for.
 	Recorded func(quarantine string) bool
-	// OnWait is called, as State is, when the append lock was waited for longer than a second, with a description of
-	// its holder, "" if unknown. It must not block.
+	// OnWait is called, as State is, when the append lock was waited for longer than a second, with
+	// a description of its holder, "" if unknown. It must not block.
 	OnWait func(holder string)
 
 	disk *disk // nil = the real one
@@ -110,16 +118,17 @@ type Log struct {
 	core *core
 }
 
-// Open opens or creates the log in dir/log and folds all its commits into state before it returns. It creates dir and its parents if need be,
-// all with mode 0700.
+// Open opens or creates the log in dir/log and folds all its commits into state before it returns.
+// It creates dir and its parents if need be, all with mode 0700.
 //
-// A log whose beginning is sound is opened even if it is damaged after that: Damage says so, View shows
-// the sound part, and Append returns the *CorruptError. Errors: ErrNoLog, ErrNotOurs, ErrNewer,
-// ErrNetworkFS, a *CorruptError if the whole log is missing where one was, that of ctx, or of a file.
+// A log whose beginning is sound is opened even if it is damaged after that: Damage says so, View
+// shows the sound part, and Append returns the *CorruptError. Errors: ErrNoLog, ErrNotOurs,
+// ErrNewer, ErrNetworkFS, a *CorruptError if the whole log is missing where one was, that of ctx,
+// or of a file.
 //
-// While nothing is wrong with an existing log, opening it takes no lock and writes nothing. Otherwise
-// it waits for the append lock, and cuts off a torn tail: see TakeRepairs. A log that it made is durable
-// when it returns. The Log must be closed.
+// While nothing is wrong with an existing log, opening it takes no lock and writes nothing.
+// Otherwise it waits for the append lock, and cuts off a torn tail: see TakeRepairs. A log that it
+// made is durable when it returns. The Log must be closed.
 func Open(ctx context.Context, dir string, state State, opt Options) (*Log, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
@@ -154,17 +163,19 @@ func (l *Log) ID() LogID { return l.id }
 // Append runs one proposal; see AppendAll.
 func (l *Log) Append(ctx context.Context, p *Proposal) error { return l.AppendAll(ctx, p) }
 
-// AppendAll runs the proposals in order, together with those of other goroutines, in as few commits as their Metas and the bounds
-// (MaxFrame, MaxEvents) allow, with one sync for all, and returns when all are durable. What became of each is in its Err; the
-// returned error is the first of them.
+// AppendAll runs the proposals in order, together with those of other goroutines, in as few commits
+// as their Metas and the bounds (MaxFrame, MaxEvents) allow, with one sync for all, and returns
+// when all are durable. What became of each is in its Err; the returned error is the first of them.
 //
-// ctx ends the waiting only before the proposals are taken up: afterwards AppendAll waits for the truth, which is one of
+// ctx ends the waiting only before the proposals are taken up: afterwards AppendAll waits for the
+// truth, which is one of
 //
 //   - nil: the events are in the log and durable;
-//   - the error of Decide, ErrTooLarge, ErrDiskFull, ErrReadOnly, ErrClosed, ErrNewer, a *CorruptError,
-//     the error of ctx, or one that wraps ErrNotCommitted: nothing is in the log (but see Kill);
-//   - one that wraps ErrUnknown: a write or a sync failed, or another caller's code panicked. The events
-//     may or may not be in the log.
+//   - the error of Decide, ErrTooLarge, ErrDiskFull, ErrReadOnly, ErrClosed, ErrNewer, a
+//     *CorruptError, the error of ctx, or one that wraps ErrNotCommitted: nothing is in the log
+//     (but see Kill);
+//   - one that wraps ErrUnknown: a write or a sync failed, or another caller's code panicked. The
+//     events may or may not be in the log.
 func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	if len(ps) == 0 {
 		return nil
@@ -181,24 +192,26 @@ func (l *Log) AppendAll(ctx context.Context, ps ...*Proposal) error {
 	return nil
 }
 
-// View catches up with what other processes appended, runs fn, which may read the State, and returns
-// when everything that fn can have seen is durable. fn must copy what it needs. On a damaged log fn sees
-// the sound part.
+// View catches up with what other processes appended, runs fn, which may read the State, and
+// returns when everything that fn can have seen is durable. fn must copy what it needs. On a
+// damaged log fn sees the sound part.
 //
-// If View returns an error, what fn saw must not be used: ErrClosed, ErrNewer, ErrNoLog if the directory
-// is gone, that of ctx, which ends the waiting, or of a file; ErrUnknown if what fn saw cannot be synced.
+// If View returns an error, what fn saw must not be used: ErrClosed, ErrNewer, ErrNoLog if the
+// directory is gone, that of ctx, which ends the waiting, or of a file; ErrUnknown if what fn saw
+// cannot be synced.
 func (l *Log) View(ctx context.Context, fn func(Head)) error {
 	return l.ask(ctx, &request{kind: askView, view: fn})
 }
 
-// Peek is View without waiting for durability: what fn sees may still be lost with a power cut. It is for deciding what to
-// propose next (a proposal built on it becomes durable only after it); nothing of it may leave the process.
+// Peek is View without waiting for durability: what fn sees may still be lost with a power cut. It
+// is for deciding what to propose next (a proposal built on it becomes durable only after it);
+// nothing of it may leave the process.
 func (l *Log) Peek(ctx context.Context, fn func(Head)) error {
 	return l.ask(ctx, &request{kind: askPeek, view: fn})
 }
 
-// Changed returns a channel that is closed after the next commit is folded, by whichever process it was written. Take the channel
-// before looking at the state.
+// Changed returns a channel that is closed after the next commit is folded, by whichever process it
+// was written. Take the channel before looking at the state.
 func (l *Log) Changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -208,14 +221,16 @@ func (l *Log) Changed() <-chan struct{} {
 	return l.changed
 }
 
-// Watch starts to follow other processes' appends, until Close, so that Changed tells of them without a View.
+// Watch starts to follow other processes' appends, until Close, so that Changed tells of them
+// without a View.
 func (l *Log) Watch() {
-	l.watched.Do(func() { _ = l.ask(context.Background(), &request{kind: askWatch}) }) // a closed Log has nothing to follow
+	// A closed Log has nothing to follow.
+	l.watched.Do(func() { _ = l.ask(context.Background(), &request{kind: askWatch}) })
 }
 
 // TakeRepairs returns the repairs made by this Log that were not taken yet, and those that other
-// processes made and did not come to record: see Options.Recorded. The engine records them as events.
-// There may be new ones whenever Decide is called.
+// processes made and did not come to record: see Options.Recorded. The engine records them as
+// events. There may be new ones whenever Decide is called.
 func (l *Log) TakeRepairs() []Repair {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -224,12 +239,13 @@ func (l *Log) TakeRepairs() []Repair {
 	return repairs
 }
 
-// Damage returns what stops this log from being written, as far as this Log has found out; nil if it is
-// sound. It is nil again when an append has found that the log is.
+// Damage returns what stops this log from being written, as far as this Log has found out; nil if
+// it is sound. It is nil again when an append has found that the log is.
 func (l *Log) Damage() *CorruptError { return l.damage.Load() }
 
-// Close ends the Log's goroutines. Proposals that are taken up are finished first; all other waiting ends with ErrClosed, and so does every
-// later call. The error is about how much of what is durable is known to be so; no acknowledged commit depends on it.
+// Close ends the Log's goroutines. Proposals that are taken up are finished first; all other
+// waiting ends with ErrClosed, and so does every later call. The error is about how much of what is
+// durable is known to be so; no acknowledged commit depends on it.
 func (l *Log) Close() error {
 	l.end(false)
 	return l.closed

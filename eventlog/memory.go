@@ -7,9 +7,11 @@ import (
 	"sync"
 )
 
-// Memory is a log that lives in memory, with the same behaviour and the same frames as one in a directory: several "processes" may open
-// it, each with a handle and a State of its own. It does no I/O and has no randomness, so the same calls in the same order have the same
-// results; and it can be used in a testing/synctest bubble, if it was made there. All methods are safe for concurrent use.
+// Memory is a log that lives in memory, with the same behaviour and the same frames as one in a
+// directory: several "processes" may open it, each with a handle and a State of its own. It does no
+// I/O and has no randomness, so the same calls in the same order have the same results; and it can
+// be used in a testing/synctest bubble, if it was made there. All methods are safe for concurrent
+// use.
 type Memory struct {
 	lock chan struct{} // A: has one token while it is free
 
@@ -85,18 +87,21 @@ const (
 	OpSync  Op = 3 // syncing what was written
 )
 
-// Inject sets a function that is asked before each step of any handle and makes it fail with the error that it returns; nil takes it away
-// again. A failed lock or write leaves nothing; except that for OpWrite an error that wraps ErrUnknown leaves the frame written or
-// not, as a bit of the frame's hash has it. What a failed sync leaves is lost with the next PowerCut, unless a later sync succeeds.
-// The function is called on the goroutine of the Log, which does nothing else meanwhile.
+// Inject sets a function that is asked before each step of any handle and makes it fail with the
+// error that it returns; nil takes it away again. A failed lock or write leaves nothing; except
+// that for OpWrite an error that wraps ErrUnknown leaves the frame written or not, as a bit of the
+// frame's hash has it. What a failed sync leaves is lost with the next PowerCut, unless a later
+// sync succeeds. The function is called on the goroutine of the Log, which does nothing else
+// meanwhile.
 func (m *Memory) Inject(fault func(Op) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fault = fault
 }
 
-// PowerCut drops what was never synced, but for the first keep commits of it, and breaks all open handles, which answer ErrUnknown
-// from then on. (*Log).Kill breaks one handle without losing anything.
+// PowerCut drops what was never synced, but for the first keep commits of it, and breaks all open
+// handles, which answer ErrUnknown from then on. (*Log).Kill breaks one handle without losing
+// anything.
 func (m *Memory) PowerCut(keep int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// roleVariable tells a copy of the test binary what it is to do, with its arguments, separated by '|'.
+// roleVariable tells a copy of the test binary what it is to do, with its arguments, separated by
+// '|'.
 const roleVariable = "EVENTLOG_TEST_ROLE"
 
 // roles are what other processes do in tests. What they print goes to the test.
@@ -171,7 +172,8 @@ func TestKill9_LosesNothingThatWasAcknowledged(t *testing.T) {
 	wantAcknowledged(t, readLedger(t, dirWorld(dir)).lines, acknowledged)
 }
 
-// wantAcknowledged checks that all of it is in the log, once, and that each writer's events are there in order and without a gap.
+// wantAcknowledged checks that all of it is in the log, once, and that each writer's events are
+// there in order and without a gap.
 func wantAcknowledged(t *testing.T, lines, acknowledged []string) {
 	t.Helper()
 	there, next := map[string]bool{}, map[string]int{}

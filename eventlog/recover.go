@@ -13,9 +13,9 @@ import (
 //	3    a bad segment that is not the last, a gap, a misnamed segment  damage (see misplaced)
 //	4    bad bytes, a promise beyond them                               damage
 //	5    a frame cut by the end of the file, or pieces never written    torn
-//	6    bad bytes that neither explains                                damage: cannot be told from it
+//	6    bad bytes that neither explains                                damage: it cannot be told
 //	7    as 5, and whole frames behind                                  torn
-//	8    as 6, and whole frames behind                                  damage: cannot be told from it
+//	8    as 6, and whole frames behind                                  damage: it cannot be told
 //	9    empty                                                          sound
 type verdict struct {
 	row    int

@@ -88,8 +88,9 @@ func (r *request) weigh() bool {
 	return true
 }
 
-// fail gives err to the proposals of a request that was not answered as it should be. Those that were decided are refused by their own rules, or
-// had nothing to do: but that rests on what may be lost. Only what the log itself said before stands.
+// fail gives err to the proposals of a request that was not answered as it should be. Those that
+// were decided are refused by their own rules, or had nothing to do: but that rests on what may be
+// lost. Only what the log itself said before stands.
 func (r *request) fail(err error) {
 	left := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if r.decided && !left {
@@ -102,7 +103,8 @@ func (r *request) fail(err error) {
 	}
 }
 
-// answerIf answers the request if it is in the given state, which is to say if its caller has not left.
+// answerIf answers the request if it is in the given state, which is to say if its caller has not
+// left.
 func (r *request) answerIf(state uint32, err error) {
 	if r.state.CompareAndSwap(state, taken) {
 		r.answer(err)
@@ -140,7 +142,8 @@ func (b *inbox) put(r *request) bool {
 	return !b.shut
 }
 
-// take returns what waits, in order; nothing once the inbox is closed. The slice is used again: empty is that of the take before.
+// take returns what waits, in order; nothing once the inbox is closed. The slice is used again:
+// empty is that of the take before.
 func (b *inbox) take(empty []*request) (requests []*request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

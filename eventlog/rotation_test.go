@@ -117,8 +117,8 @@ func TestRotation_OneSegmentAtATime(t *testing.T) {
 	wantSound(t, dir)
 }
 
-// TestRotation_NoticesThatAnotherProcessCouldNotSync: the system tells of a failed sync once on each
-// descriptor that was open then. That of tidwall/wal may be younger.
+// TestRotation_NoticesThatAnotherProcessCouldNotSync: the system tells of a failed sync once on
+// each descriptor that was open then. That of tidwall/wal may be younger.
 func TestRotation_NoticesThatAnotherProcessCouldNotSync(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

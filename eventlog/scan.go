@@ -80,7 +80,7 @@ type stopKind uint8
 
 const (
 	stopClean stopKind = iota // at the end of the segment
-	stopCut                   // what is there is the beginning of the next frame, which the end of the segment cuts off
+	stopCut                   // at a beginning of the next frame: the end of the segment cuts it off
 	stopBad                   // what is there is not the next frame
 )
 

@@ -86,7 +86,8 @@ func (c *core) weigh(r *request, need Commit) {
 	}
 }
 
-// reweigh looks if what the weighed wait for has become durable. After some patience, it is for this process to make it so.
+// reweigh looks if what the weighed wait for has become durable. After some patience, it is for
+// this process to make it so.
 func (c *core) reweigh() {
 	var need Commit
 	for _, r := range c.weighed {

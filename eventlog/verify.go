@@ -18,7 +18,7 @@ type Report struct {
 	Events   uint64          // in all sound frames, also behind damage
 	Bytes    int64           // of all segments
 	Repairs  int             // files in quarantine
-	Torn     *Repair         // an unfinished frame at the end, which the next writer will cut; nil if none
+	Torn     *Repair         // an unfinished frame at the end: the next writer cuts it; nil = none
 	Damage   []*CorruptError // empty = sound
 }
 
@@ -191,7 +191,8 @@ func (v *verifier) judge(f segmentFile, why stop) error {
 	if err != nil {
 		return err
 	}
-	v.report.Durable = max(highest, v.tip.segment-1) // before a segment is made, the one before it is synced
+	// Before a segment is made, the one before it is synced.
+	v.report.Durable = max(highest, v.tip.segment-1)
 	if verdict.damage != nil {
 		v.breakOff(verdict.damage)
 	}

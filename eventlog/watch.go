@@ -6,18 +6,21 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// watchRest is how long after a notification that was no news the next is looked at: those of our own appends come in thousands a second. Who
-// appends that often finds what others have appended all the same.
+// watchRest is how long after a notification that was no news the next is looked at: those of our
+// own appends come in thousands a second. Who appends that often finds what others have appended
+// all the same.
 const watchRest = time.Millisecond
 
-// watcher gets notifications of one file: the tail or, for those who may show only what is durable, D. Watching the directory would be simpler, but
-// then each D that is written wakes every process that watches, which costs the writer a tenth of a sync.
+// watcher gets notifications of one file: the tail or, for those who may show only what is durable,
+// D. Watching the directory would be simpler, but then each D that is written wakes every process
+// that watches, which costs the writer a tenth of a sync.
 type watcher struct {
 	events *fsnotify.Watcher // nil = none
 	path   string            // that is watched
 }
 
-// move watches another file from now on. What is written to it before that is for the caller to find.
+// move watches another file from now on. What is written to it before that is for the caller to
+// find.
 func (w *watcher) move(path string) {
 	if w.events == nil || w.path == path {
 		return
@@ -68,8 +71,8 @@ func (s *dirStore) watch(quit <-chan struct{}, hint func(sure bool) bool) (unsur
 	return true
 }
 
-// watchTail is called when there is another tail, before it is read. When the next segment is begun the tail shows that, too: by the write that has
-// filled it, or by its being set to its size.
+// watchTail is called when there is another tail, before it is read. When the next segment is begun
+// the tail shows that, too: by the write that has filled it, or by its being set to its size.
 func (s *dirStore) watchTail() {
 	if s.noWrit {
 		s.watcher.move(s.path(durableFile))

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// world is a log that several handles can be opened on: one in a directory or one in memory. The tests in this file hold for both.
+// world is a log that several handles can be opened on: one in a directory or one in memory. The
+// tests in this file hold for both.
 type world interface {
 	open(ctx context.Context, state State, opt Options) (*Log, error)
 	reader(from Commit) (*Reader, error)
@@ -42,7 +43,8 @@ func both(t *testing.T, test func(t *testing.T, w world)) {
 	})
 }
 
-// ledger is a State that keeps every event, as "position:data". Only the Log's goroutine touches it while the Log is open.
+// ledger is a State that keeps every event, as "position:data". Only the Log's goroutine touches it
+// while the Log is open.
 type ledger struct {
 	lines   []string
 	commits []Commit // of the folded entries
