@@ -10,8 +10,9 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// FuzzDecodeEvent decodes arbitrary bytes as an event of any kind. What decodes must encode to bytes
-// that decode to the same again: the encoding of an event is one, however it was first written.
+// FuzzDecodeEvent decodes arbitrary bytes as an event of any kind. What decodes must encode to
+// bytes that decode to the same again: the encoding of an event is one, however it was first
+// written.
 func FuzzDecodeEvent(f *testing.F) {
 	result := job.Result{
 		Exit: 3, Signal: 9, Start: 1.7e18, End: 1.7e18 + 1e9, CPU: time.Second, MaxRSS: 1 << 20, OutputSize: 300,

@@ -12,9 +12,9 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// FuzzParseSpec parses arbitrary bytes as a job's JSON. What is refused is refused with a position or
-// as invalid; what is accepted is valid, keeps its meaning when it is encoded, and is the same after
-// the job was printed and parsed again.
+// FuzzParseSpec parses arbitrary bytes as a job's JSON. What is refused is refused with a position
+// or as invalid; what is accepted is valid, keeps its meaning when it is encoded, and is the same
+// after the job was printed and parsed again.
 func FuzzParseSpec(f *testing.F) {
 	for _, text := range []string{
 		`{"id":"job1","command":"echo hello","max_retries":3}`,
@@ -61,7 +61,8 @@ func checkRefusal(t *testing.T, text []byte, err error) {
 	}
 }
 
-// checkEncoding leaves out run_at and delay, which an event holds as the time that follows from them.
+// checkEncoding leaves out run_at and delay, which an event holds as the time that follows from
+// them.
 func checkEncoding(t *testing.T, spec job.Spec) {
 	t.Helper()
 	want := spec

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// datasync: the standard library's Sync is F_FULLFSYNC on darwin, since fsync there leaves the bytes in the disk's
-// cache.
+// datasync: the standard library's Sync is F_FULLFSYNC on darwin, since fsync there leaves the
+// bytes in the disk's cache.
 func datasync(f *os.File) error { return f.Sync() }
 
 func reserve(f *os.File, size int64) (bool, error) {

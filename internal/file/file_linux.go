@@ -19,8 +19,8 @@ func reserve(f *os.File, size int64) (bool, error) {
 	return true, err
 }
 
-// networks are the file systems whose locks and syncs may not hold what they promise, by statfs(2) type. Those that
-// x/sys does not name are written out; linux/magic.h and the drivers have them.
+// networks are the file systems whose locks and syncs may not hold what they promise, by statfs(2)
+// type. Those that x/sys does not name are written out; linux/magic.h and the drivers have them.
 var networks = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:   "nfs",
 	unix.SMB_SUPER_MAGIC:   "smb",

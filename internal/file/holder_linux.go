@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holder looks the file up in /proc/locks (proc_locks(5)), which names who took a lock, not who inherited it:
+// holder looks the file up in /proc/locks (proc_locks(5)), which names who took a lock, not who
+// inherited it:
 //
 //	1: FLOCK  ADVISORY  WRITE 4711 fe:00:131078 0 EOF
 func holder(f *os.File) string {

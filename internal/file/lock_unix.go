@@ -33,7 +33,8 @@ func unlockFile(f *os.File) error {
 	return control(f, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 }
 
-// control runs a system call on f's descriptor, again if a signal interrupted it. f cannot be closed meanwhile.
+// control runs a system call on f's descriptor, again if a signal interrupted it. f cannot be
+// closed meanwhile.
 func control(f *os.File, call func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

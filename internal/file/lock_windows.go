@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openShared opens a lock file so that it may be renamed and removed while it is open, as on Unix; os.OpenFile does
-// not. The handle is not inherited.
+// openShared opens a lock file so that it may be renamed and removed while it is open, as on Unix;
+// os.OpenFile does not. The handle is not inherited.
 func openShared(path string, flag int) (*os.File, error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
@@ -35,8 +35,8 @@ func openShared(path string, flag int) (*os.File, error) {
 
 func isReadOnlyFS(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
 
-// region is the one byte that is locked. Windows locks are mandatory, so it lies far beyond the file's content, which
-// others may then read.
+// region is the one byte that is locked. Windows locks are mandatory, so it lies far beyond the
+// file's content, which others may then read.
 func region() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
 
 func lockFile(f *os.File, exclusive, wait bool) (bool, error) {

@@ -1,8 +1,9 @@
 // Package file does to files what the standard library leaves out.
 //
-// It promises: a [Lock] says that its holder lives, and says it no longer when the holder is gone, however it went; a
-// file that [Publish] wrote is there whole or not at all, and for good when Publish returns; [Datasync] and [SyncDir]
-// return nil only when the system said that bytes or names are on the disk.
+// It promises: a [Lock] says that its holder lives, and says it no longer when the holder is gone,
+// however it went; a file that [Publish] wrote is there whole or not at all, and for good when
+// Publish returns; [Datasync] and [SyncDir] return nil only when the system said that bytes or
+// names are on the disk.
 //
 // It does not make a disk honest, does not lock across a network, and knows nothing of queues.
 package file
@@ -13,9 +14,10 @@ import (
 	"path/filepath"
 )
 
-// Publish writes data to path, in place of a file that may be there: to a temporary file in the same directory, which
-// is synced and renamed, then the directory is synced. Readers see the old file or the new one, whole. When it returns
-// nil, the new one is durable; when the last step failed, the new one is there but may not outlast a power cut.
+// Publish writes data to path, in place of a file that may be there: to a temporary file in the
+// same directory, which is synced and renamed, then the directory is synced. Readers see the old
+// file or the new one, whole. When it returns nil, the new one is durable; when the last step
+// failed, the new one is there but may not outlast a power cut.
 func Publish(path string, data []byte, perm os.FileMode) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
@@ -50,9 +52,10 @@ func fill(f *os.File, data []byte, perm os.FileMode) error {
 	return err
 }
 
-// Datasync makes the bytes of f durable, and as much of the rest as is needed to read them back: fdatasync on Linux,
-// F_FULLFSYNC on darwin, [os.File.Sync] elsewhere. A signal does not end it. After an error nothing is known about any
-// byte written since the last success, and a second call proves nothing about them.
+// Datasync makes the bytes of f durable, and as much of the rest as is needed to read them back:
+// fdatasync on Linux, F_FULLFSYNC on darwin, [os.File.Sync] elsewhere. A signal does not end it.
+// After an error nothing is known about any byte written since the last success, and a second call
+// proves nothing about them.
 func Datasync(f *os.File) error {
 	if err := datasync(f); err != nil {
 		return fmt.Errorf("sync %s: %w", f.Name(), err)
@@ -60,7 +63,8 @@ func Datasync(f *os.File) error {
 	return nil
 }
 
-// SyncDir makes the names in a directory durable. Windows and file systems without that operation do nothing.
+// SyncDir makes the names in a directory durable. Windows and file systems without that operation
+// do nothing.
 func SyncDir(path string) error {
 	if err := syncDir(path); err != nil {
 		return fmt.Errorf("sync directory: %w", err)
@@ -68,8 +72,9 @@ func SyncDir(path string) error {
 	return nil
 }
 
-// Reserve allocates blocks for the first size bytes of f without changing its size or content. supported is false
-// where the system or the file system cannot. A full disk is an error that wraps syscall.ENOSPC or syscall.EDQUOT.
+// Reserve allocates blocks for the first size bytes of f without changing its size or content.
+// supported is false where the system or the file system cannot. A full disk is an error that wraps
+// syscall.ENOSPC or syscall.EDQUOT.
 func Reserve(f *os.File, size int64) (supported bool, err error) {
 	supported, err = reserve(f, size)
 	if err != nil {
@@ -78,8 +83,8 @@ func Reserve(f *os.File, size int64) (supported bool, err error) {
 	return supported, nil
 }
 
-// Network names the kind of network file system that path lies on, or would lie on if it existed: "nfs", "smb", "9p",
-// "fuse". It is "" for a local one, and where the system does not say.
+// Network names the kind of network file system that path lies on, or would lie on if it existed:
+// "nfs", "smb", "9p", "fuse". It is "" for a local one, and where the system does not say.
 func Network(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -98,6 +103,6 @@ func Network(path string) (string, error) {
 	}
 }
 
-// BootID names this boot of the machine: what was there before it, process or lock, is gone. It is ""
-// if that cannot be told (outside Linux and darwin).
+// BootID names this boot of the machine: what was there before it, process or lock, is gone. It is
+// "" if that cannot be told (outside Linux and darwin).
 func BootID() string { return bootID() }
