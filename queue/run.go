@@ -102,6 +102,7 @@ func (w *worker) claimProposal() (*eventlog.Proposal, *run) {
 		events, err := decide.Claim(s, at, w.key, w.lanes)
 		if err == nil {
 			r.key, r.number = events[0].(job.JobClaimed).Job, at.Position
+			w.noteClaim(r)
 		}
 		return events, err
 	})
@@ -119,8 +120,33 @@ func (w *worker) claimProposal() (*eventlog.Proposal, *run) {
 	return p, r
 }
 
+// noteClaim notes which slot decided a claim for a number last. After a write that failed the number is given again,
+// perhaps to another slot, and then to that one alone.
+func (w *worker) noteClaim(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.claims[r.number] = r
+}
+
+// claimIs says that no other slot has decided a claim for the number since r did.
+func (w *worker) claimIs(r *run) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.claims[r.number] == r
+}
+
+// forgetClaim is called when it is known whether the claim holds.
+func (w *worker) forgetClaim(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.claims[r.number] == r {
+		delete(w.claims, r.number)
+	}
+}
+
 // settle finds out whether a claim holds: it returns the run, or nil if there is none.
 func (w *worker) settle(err error, r *run) *run {
+	defer w.forgetClaim(r)
 	var corrupt *eventlog.CorruptError
 	switch {
 	case err == nil:
@@ -132,7 +158,7 @@ func (w *worker) settle(err error, r *run) *run {
 		current := false
 		err = w.q.view(w.ctx, func(s *decide.State) {
 			b, _ := s.Jobs.Brief(r.key)
-			current = b.State == job.Processing && b.Run == r.number && b.Worker == w.key
+			current = b.State == job.Processing && b.Run == r.number && b.Worker == w.key && w.claimIs(r)
 		})
 		if err == nil && current {
 			return r

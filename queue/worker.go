@@ -86,6 +86,7 @@ type worker struct {
 
 	mu         sync.Mutex
 	runs       map[job.Position]*run // by run number: claimed, and its outcome not yet durable
+	claims     map[job.Position]*run // by run number: the claim that was decided last, until its answer is known
 	claiming   int                   // slots taken by claims under way
 	reclaiming int                   // dead workers whose jobs are being put back
 	stopping   bool                  // claim nothing more
@@ -113,7 +114,7 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 	}
 	w := &worker{
 		q: q, opt: opt, id: rand.Text()[:16],
-		wake: make(chan struct{}, 1), runs: map[job.Position]*run{},
+		wake: make(chan struct{}, 1), runs: map[job.Position]*run{}, claims: map[job.Position]*run{},
 	}
 	w.lanes = scheduler.Lanes{
 		Queues: opt.Queues,

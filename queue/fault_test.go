@@ -1,0 +1,178 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/queue"
+)
+
+// TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome lets two processes work on a log whose locks, writes and syncs
+// fail at random, some of them without saying whether what was written is there. No two runs of a job may overlap, each
+// job must end as its last run did, and when the disk is sound again nothing may be left over.
+//
+// QUEUE_TEST_SEED replays one history as far as the order of goroutines allows.
+func TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome(t *testing.T) {
+	t.Parallel()
+	histories, seed := 200, rand.Uint64()
+	if testing.Short() {
+		histories = 50
+	}
+	if given := os.Getenv("QUEUE_TEST_SEED"); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		histories = 1
+	}
+	for ; histories > 0 && !t.Failed(); histories, seed = histories-1, seed+1 {
+		synctest.Test(t, func(t *testing.T) { newSickbed(t, seed).live() })
+	}
+}
+
+// sickbed is a queue on a disk that fails.
+type sickbed struct {
+	t      *testing.T
+	seed   uint64
+	memory *queue.Memory
+	until  time.Time // when the disk is sound again
+
+	mu     sync.Mutex
+	random *rand.Rand
+	rate   int // of 100 steps, how many fail
+	active map[string]bool
+	runs   map[string]uint32
+	good   map[string]bool // whose last run succeeded
+}
+
+func newSickbed(t *testing.T, seed uint64) *sickbed {
+	random := rand.New(rand.NewPCG(seed, seed))
+	return &sickbed{
+		t: t, seed: seed, memory: queue.NewMemory(), until: time.Now().Add(20 * time.Second),
+		random: random, rate: 2 + random.IntN(30),
+		active: map[string]bool{}, runs: map[string]uint32{}, good: map[string]bool{},
+	}
+}
+
+// choose draws one of the choices.
+func choose[T any](s *sickbed, choices ...T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return choices[s.random.IntN(len(choices))]
+}
+
+func (s *sickbed) open() *queue.Queue {
+	q, err := s.memory.Open(context.Background(), queue.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return q
+}
+
+// fault makes a step fail.
+func (s *sickbed) fault(eventlog.Op) error {
+	s.mu.Lock()
+	sick := time.Now().Before(s.until) && s.random.IntN(100) < s.rate
+	s.mu.Unlock()
+	if !sick {
+		return nil
+	}
+	return fmt.Errorf("injected: %w", choose(s, errors.New("input/output error"), eventlog.ErrUnknown, eventlog.ErrDiskFull))
+}
+
+// handle is a run of a job.
+func (s *sickbed) handle(_ context.Context, j job.Job) error {
+	id := j.Spec.ID
+	s.mu.Lock()
+	if s.active[id] {
+		s.t.Errorf("seed %d: two runs of %s at once", s.seed, id)
+	}
+	s.active[id] = true
+	s.runs[id]++
+	s.mu.Unlock()
+	time.Sleep(choose(s, 0, 10*time.Millisecond, 20*time.Millisecond))
+	err := choose(s, nil, nil, nil, errors.New("no luck"))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active[id] = false
+	s.good[id] = err == nil
+	return err
+}
+
+// work runs workers until one has seen that nothing is left. One that cannot go on is replaced.
+func (s *sickbed) work(q *queue.Queue) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // which takes no time in the bubble
+	defer cancel()
+	opt := queue.WorkerOptions{
+		Slots: choose(s, 1, 2, 4, 16), Handlers: map[string]queue.Handler{"k": s.handle}, UntilEmpty: true,
+	}
+	for ctx.Err() == nil && q.Run(ctx, opt) != nil {
+		time.Sleep(time.Second)
+	}
+	if ctx.Err() != nil {
+		s.t.Errorf("seed %d: a job is stranded", s.seed)
+	}
+}
+
+func (s *sickbed) live() {
+	first, second := s.open(), s.open()
+	defer first.Close()
+	defer second.Close()
+	specs := make([]job.Spec, 30)
+	for i := range specs {
+		specs[i] = job.Spec{ID: fmt.Sprint("job", i), Kind: "k"}
+	}
+	if _, err := first.EnqueueMany(context.Background(), specs, queue.EnqueueOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.memory.Log.Inject(s.fault)
+	var group sync.WaitGroup
+	group.Go(func() { s.work(first) })
+	group.Go(func() { s.work(second) })
+	group.Wait()
+	time.Sleep(time.Until(s.until))
+	last := s.open() // which reads the log from its beginning
+	defer last.Close()
+	s.work(last)
+	s.check(last, first, second)
+}
+
+func (s *sickbed) check(last *queue.Queue, others ...*queue.Queue) {
+	jobs, err := last.List(context.Background(), projection.Filter{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, j := range jobs {
+		// A claim of which nobody knew whether it is there may have been lost with its worker before anything ran.
+		if runs := s.runs[j.Spec.ID]; j.Runs < runs || j.Runs > runs+j.Crashes {
+			s.t.Errorf("seed %d: %s ran %d times; the log says %d, and %d crashes", s.seed, j.Spec.ID, runs, j.Runs, j.Crashes)
+		}
+		// One whose outcomes could not be recorded too often is dead whatever they were.
+		if good := s.good[j.Spec.ID]; j.Why != job.WhyCrashes && (j.State == job.Completed) != good || !j.State.Ended() {
+			s.t.Errorf("seed %d: %s is %s, and that its last run was good is %v", s.seed, j.Spec.ID, j.State, good)
+		}
+	}
+	if workers, err := last.Workers(context.Background()); err != nil || len(workers) > 0 {
+		s.t.Errorf("seed %d: %d workers are left (%v)", s.seed, len(workers), err)
+	}
+	want, err := last.Digest(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i, q := range others {
+		if got, err := q.Digest(context.Background()); err != nil || got != want {
+			s.t.Errorf("seed %d: process %d lived through another state than the log replays (%v)", s.seed, i, err)
+		}
+	}
+}
