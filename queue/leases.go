@@ -19,7 +19,7 @@ type leases interface {
 	watch(ctx context.Context, id string) <-chan struct{} // closed when it may have died: a hint
 	forget(id string) error
 	endOrphan(ctx context.Context, run job.Position, grace time.Duration) error
-	sweep(keepRun func(run uint64) bool, keepWorker func(id string) bool) error
+	sweep(keep func() (runs map[uint64]bool, workers map[string]bool, err error)) error
 }
 
 type fileLeases struct{ dir string }
@@ -44,8 +44,8 @@ func (l fileLeases) endOrphan(ctx context.Context, run job.Position, grace time.
 	return lease.EndOrphan(ctx, l.dir, uint64(run), grace)
 }
 
-func (l fileLeases) sweep(keepRun func(uint64) bool, keepWorker func(string) bool) error {
-	return lease.Sweep(l.dir, keepRun, keepWorker)
+func (l fileLeases) sweep(keep func() (map[uint64]bool, map[string]bool, error)) error {
+	return lease.Sweep(l.dir, keep)
 }
 
 // Memory is a queue that lives in memory, for tests: several Queues may be opened on it, as processes
@@ -145,4 +145,4 @@ func (l *memLeases) forget(id string) error {
 
 func (l *memLeases) endOrphan(context.Context, job.Position, time.Duration) error { return nil }
 
-func (l *memLeases) sweep(func(uint64) bool, func(string) bool) error { return nil }
+func (l *memLeases) sweep(func() (map[uint64]bool, map[string]bool, error)) error { return nil }

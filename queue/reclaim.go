@@ -104,19 +104,19 @@ func (w *worker) reclaim(p job.Worker) (done bool) {
 // sweep removes the lock files that dead workers left, except those that somebody may still need: of the
 // current runs, and of the workers that the log knows.
 func (w *worker) sweep() {
-	runs, workers := map[uint64]bool{}, map[string]bool{}
-	err := w.q.view(w.ctx, func(s *decide.State) {
-		for known := range s.Jobs.Workers() {
-			workers[known.ID] = true
-			for _, key := range known.Running {
-				b, _ := s.Jobs.Brief(key)
-				runs[uint64(b.Run)] = true
+	err := w.q.leases.sweep(func() (runs map[uint64]bool, workers map[string]bool, err error) {
+		runs, workers = map[uint64]bool{}, map[string]bool{}
+		err = w.q.view(w.ctx, func(s *decide.State) {
+			for known := range s.Jobs.Workers() {
+				workers[known.ID] = true
+				for _, key := range known.Running {
+					b, _ := s.Jobs.Brief(key)
+					runs[uint64(b.Run)] = true
+				}
 			}
-		}
+		})
+		return runs, workers, err
 	})
-	if err == nil {
-		err = w.q.leases.sweep(func(run uint64) bool { return runs[run] }, func(id string) bool { return workers[id] })
-	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		w.logger.Warn().Err(err).Msg("files of dead workers not removed")
 	}

@@ -3,6 +3,7 @@
 package lease
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -156,10 +157,31 @@ func TestRun_FollowOfARunWhoseFileIsGoneMakesOne(t *testing.T) {
 	wantHeld(t, dir, 9, true)
 }
 
+// sweeping sweeps again and again, as one who knows nothing, until stop is called.
+func sweeping(t *testing.T, dir string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	swept := make(chan error)
+	go func() {
+		var err error
+		for ctx.Err() == nil && err == nil {
+			err = Sweep(dir, nothingKept)
+		}
+		swept <- err
+	}()
+	return func() {
+		cancel()
+		if err := <-swept; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func nothingKept() (map[uint64]bool, map[string]bool, error) { return nil, nil, nil }
+
 func sweepAll(t *testing.T, dir string) {
 	t.Helper()
-	err := Sweep(dir, func(uint64) bool { return false }, func(string) bool { return false })
-	if err != nil {
+	if err := Sweep(dir, nothingKept); err != nil {
 		t.Error(err)
 	}
 }
@@ -247,7 +269,9 @@ func TestSweep_TakesWhatNobodyNeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err = Sweep(dir, func(run uint64) bool { return run == 3 }, func(id string) bool { return id == "known" })
+	err = Sweep(dir, func() (map[uint64]bool, map[string]bool, error) {
+		return map[uint64]bool{3: true}, map[string]bool{"known": true}, nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,5 +297,41 @@ func TestSweep_TakesWhatNobodyNeeds(t *testing.T) {
 			t.Errorf("left: %v, want %v", got, want)
 			break
 		}
+	}
+}
+
+// A run that begins after the look at the log, and whose worker is killed before the files are removed.
+func TestSweep_LeavesWhatItsLookWasTooEarlyFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sweepAll(t, dir)
+	if err := hold(t, dir, 4).Abandon(); err != nil { // so that there is a directory
+		t.Fatal(err)
+	}
+	err := Sweep(dir, func() (runs map[uint64]bool, workers map[string]bool, err error) {
+		w, err := HoldWorker(dir, "w1")
+		if err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, errors.Join(w.lock.Close(), w.closeFIFO(), hold(t, dir, 5).Abandon())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exists(runFile(dir, 4)) || !exists(runFile(dir, 5)) || !exists(filepath.Join(workersDir(dir), "w1.lock")) {
+		t.Errorf("4 is there: %v, 5: %v; want the later run and worker alone", exists(runFile(dir, 4)), exists(runFile(dir, 5)))
+	}
+}
+
+func TestSweep_RemovesNothingIfTheLogCannotBeLookedAt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := hold(t, dir, 4).Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	err := Sweep(dir, func() (map[uint64]bool, map[string]bool, error) { return nil, nil, broken })
+	if !errors.Is(err, broken) || !exists(runFile(dir, 4)) {
+		t.Errorf("error = %v, and the file is there: %v", err, exists(runFile(dir, 4)))
 	}
 }

@@ -13,27 +13,41 @@ import (
 )
 
 // Sweep removes what nobody needs any more: lock files of runs that have ended, and files of workers that died before
-// the log knew of them. It leaves alone what is locked, and the runs and workers that the caller says are to be kept:
-// the current runs of jobs, whose files [EndOrphan] may need, and the workers that the log knows, whose files
-// [ForgetWorker] removes. What keepRun and keepWorker know may be older than what is in the directory.
-func Sweep(dir string, keepRun func(run uint64) bool, keepWorker func(id string) bool) error {
+// the log knew of them. It leaves alone what is locked, and what keep says: the current runs of jobs, whose files
+// [EndOrphan] may need, and the workers that the log knows, whose files [ForgetWorker] removes.
+//
+// keep is called after the directories were listed: a run has a file only once its claim is durable, so that whoever
+// looks at the log then sees every run that was listed and has not ended. An error of keep is returned, and nothing is
+// removed.
+func Sweep(dir string, keep func() (runs map[uint64]bool, workers map[string]bool, err error)) error {
+	runFiles, runsErr := list(runsDir(dir))
+	workerFiles, workersErr := list(workersDir(dir))
+	if err := errors.Join(runsErr, workersErr); err != nil {
+		return fmt.Errorf("sweep leases: %w", err)
+	}
+	runs, workers, err := keep()
+	if err != nil {
+		return err
+	}
 	return errors.Join(
-		sweep(runsDir(dir), func(name string) bool {
+		sweep(runsDir(dir), runFiles, func(name string) bool {
 			run, err := strconv.ParseUint(name, 10, 64)
-			return err != nil || keepRun(run)
+			return err != nil || runs[run]
 		}),
-		sweep(workersDir(dir), keepWorker),
+		sweep(workersDir(dir), workerFiles, func(name string) bool { return workers[name] }),
 	)
 }
 
-func sweep(dir string, keep func(name string) bool) error {
+// list returns what is in a directory, nothing if it is not there.
+func list(dir string) ([]os.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
-	if err != nil {
-		return fmt.Errorf("sweep leases: %w", err)
-	}
+	return entries, err
+}
+
+func sweep(dir string, entries []os.DirEntry, keep func(name string) bool) error {
 	var errs []error
 	for _, e := range entries {
 		name := strings.TrimSuffix(strings.TrimSuffix(e.Name(), lockSuffix), fifoSuffix)

@@ -3,7 +3,6 @@
 package lease
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -111,16 +110,7 @@ func firstSight(path string) error {
 func TestHoldWorker_SurvivesSweeps(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ctx, stop := context.WithCancel(t.Context())
-	swept := make(chan error)
-	go func() {
-		var err error
-		nobody := func(string) bool { return false }
-		for ctx.Err() == nil && err == nil {
-			err = Sweep(dir, func(uint64) bool { return false }, nobody)
-		}
-		swept <- err
-	}()
+	stop := sweeping(t, dir)
 	for i := range 200 {
 		w, err := HoldWorker(dir, fmt.Sprintf("w%d", i))
 		if err != nil {
@@ -144,9 +134,6 @@ func TestHoldWorker_SurvivesSweeps(t *testing.T) {
 		}
 	}
 	stop()
-	if err := <-swept; err != nil {
-		t.Error(err)
-	}
 }
 
 func TestWorkerRelease_LeavesNothing(t *testing.T) {
