@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/queuectl/queuectl/internal/file"
 	"github.com/queuectl/queuectl/internal/process"
@@ -129,9 +130,10 @@ func (r *Run) Follow(run uint64) (*Run, error) {
 	if l == nil {
 		return HoldRun(r.dir, run)
 	}
-	if err := l.Rename(runFile(r.dir, run)); err != nil {
-		l.Close() // a Sweep finds it
-		return nil, fmt.Errorf("reuse run lock: %w", err)
+	if l.Rename(runFile(r.dir, run)) != nil {
+		// A Sweep, to which the first run is over, may have met the file while it was not locked, and has removed it.
+		l.Close() // only locked
+		return HoldRun(r.dir, run)
 	}
 	return &Run{dir: r.dir, run: run, lock: l, length: r.length}, nil
 }
@@ -148,10 +150,16 @@ func (r *Run) retake() (*file.Lock, error) {
 	ours, err := l.TryExclusive()
 	if !ours && err == nil {
 		// Perhaps only a process that this one is about to make holds it, which has our descriptors until it executes
-		// its program. There is none while we keep others from forking.
+		// its program. There is none while we keep others from forking, but for those that the kernel has let go on and
+		// whose descriptors it is closing: that takes microseconds.
+		const most = 4 * time.Millisecond
 		syscall.ForkLock.RLock()
 		ours, err = l.TryExclusive()
 		syscall.ForkLock.RUnlock()
+		for pause := 20 * time.Microsecond; !ours && err == nil && pause < most; pause *= 2 {
+			time.Sleep(pause)
+			ours, err = l.TryExclusive()
+		}
 	}
 	if !ours {
 		l.Close() // not locked

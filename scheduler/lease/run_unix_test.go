@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/queuectl/queuectl/internal/file"
@@ -155,6 +156,51 @@ func TestRun_FollowOfARunWhoseFileIsGoneMakesOne(t *testing.T) {
 	}
 	defer follow(t, first, 9).Release()
 	wantHeld(t, dir, 9, true)
+}
+
+func TestRun_FollowSurvivesSweeps(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stop := sweeping(t, dir)
+	r := hold(t, dir, 1)
+	for run := range uint64(1000) {
+		r = follow(t, r, run+2)
+		wantHeld(t, dir, run+2, true)
+	}
+	stop()
+}
+
+// A process that is being made has all our descriptors until it executes its program, and a moment longer. Not parallel:
+// it would be hard on the others.
+func TestRun_ReleaseIsNotMisledByProcessesThatAreBeingMade(t *testing.T) {
+	const runs, most = 1000, 10
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	var starters sync.WaitGroup
+	for range 4 {
+		starters.Go(func() {
+			for ctx.Err() == nil {
+				if err := exec.Command("true").Run(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	left := 0
+	for run := range uint64(runs) {
+		leftBehind, err := hold(t, dir, run+1).Release()
+		if err != nil {
+			t.Error(err)
+		}
+		if leftBehind {
+			left++
+		}
+	}
+	stop()
+	starters.Wait()
+	if left > most { // one that waits long for a processor may be among them
+		t.Errorf("%d of %d runs left something behind", left, runs)
+	}
 }
 
 // sweeping sweeps again and again, as one who knows nothing, until stop is called.
