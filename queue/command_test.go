@@ -7,9 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+	"github.com/queuectl/queuectl/queuetest"
 )
 
 // TestRun_CommandsOfASlotKeepTheirFilesApart: the files of a run that left them empty serve the next one.
@@ -53,4 +57,61 @@ func TestRun_CommandsOfASlotKeepTheirFilesApart(t *testing.T) {
 	if outputs, err := filepath.Glob(filepath.Join(q.Dir(), "output", "*", "*")); len(outputs) != len(want) || err != nil {
 		t.Errorf("%d files of output, %v; want %d", len(outputs), err, len(want))
 	}
+}
+
+// TestRun_LockFileOfWhatWasLeftBehindIsRemovedLater: by the same worker, which may live for months.
+func TestRun_LockFileOfWhatWasLeftBehindIsRemovedLater(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a command that outlives its first process")
+	}
+	clock := queuetest.NewClock(time.Now())
+	q, err := queue.Open(t.Context(), t.TempDir(), queue.Options{Now: clock.Now, Elapsed: clock.Elapsed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	stop, _, wait := works(t, q, queue.WorkerOptions{})
+	enqueue(t, q, job.Spec{ID: "leaves one", Command: "sleep 3600 & echo $!"})
+	run := waitFor(t, q, "leaves one", completed).Run
+	enqueue(t, q, job.Spec{ID: "next", Command: "true"})
+	waitFor(t, q, "next", completed) // so that the worker has let the first lock go
+	lock := filepath.Join(q.Dir(), "runs", fmt.Sprint(run)+".lock")
+	if _, err := os.Stat(lock); err != nil {
+		t.Errorf("the lock of what was left behind: %v", err)
+	}
+	left, err := os.FindProcess(printedPID(t, q, run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if _, err = os.Stat(lock); err != nil {
+			break
+		}
+		clock.Advance(time.Hour)                 // again, if it has not let the lock go yet
+		enqueue(t, q, job.Spec{Command: "true"}) // which wakes the worker
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the lock of what had been left behind: %v, want that it is gone", err)
+	}
+	stop()
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// printedPID is what a run has printed.
+func printedPID(t *testing.T, q *queue.Queue, run job.Position) (pid int) {
+	t.Helper()
+	text, err := os.ReadFile(q.OutputPath(run))
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &pid)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
 }

@@ -10,8 +10,13 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// sweepEvery is how often a worker looks at the lock of another that has given no hint of its death.
-const sweepEvery = 5 * time.Second
+const (
+	// sweepEvery is how often a worker looks at the lock of another that has given no hint of its death.
+	sweepEvery = 5 * time.Second
+	// sweepFilesEvery is how often it removes the lock files that nobody needs any more: those of runs that left
+	// processes behind, which have ended since.
+	sweepFilesEvery = time.Hour
+)
 
 // watchPeers starts a watcher for each of the workers. Those that are dead already count as being
 // reclaimed from here on, so that a worker that ends when nothing is left does not leave them.
@@ -99,6 +104,12 @@ func (w *worker) reclaim(p job.Worker) (done bool) {
 	}
 	w.sweep()
 	return true
+}
+
+// sweepNow is called by the loop.
+func (w *worker) sweepNow() {
+	w.swept = w.q.opt.Elapsed()
+	w.goroutines.Go(w.sweep)
 }
 
 // sweep removes the lock files that dead workers left, except those that somebody may still need: of the

@@ -60,7 +60,7 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w.ctx = background
-	w.goroutines.Go(w.sweep)
+	w.sweepNow()
 	why, err := w.loop(ctx)
 	cancel()
 	w.goroutines.Wait()
@@ -79,7 +79,8 @@ type worker struct {
 	id         string
 	key        job.Position
 	release    func() error
-	newestPeer job.Position // the latest worker that has a watcher; owned by the log's goroutine
+	newestPeer job.Position  // the latest worker that has a watcher; owned by the log's goroutine
+	swept      time.Duration // when it last looked for files to remove (Options.Elapsed); owned by the loop
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
 	goroutines sync.WaitGroup // runs, and watchers of other workers
@@ -210,6 +211,9 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 			continue
 		}
 		batch = 1
+		if w.q.opt.Elapsed()-w.swept >= sweepFilesEvery {
+			w.sweepNow()
+		}
 		w.sleep(ctx, changed, g)
 	}
 }

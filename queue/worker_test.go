@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -148,7 +147,8 @@ func waitFor(t *testing.T, q *queue.Queue, id string, ok func(job.Job) bool) job
 	}
 }
 
-func running(j job.Job) bool { return j.State == job.Processing }
+func running(j job.Job) bool   { return j.State == job.Processing }
+func completed(j job.Job) bool { return j.State == job.Completed }
 
 func TestRun_StopFinishesWhatRuns(t *testing.T) {
 	t.Parallel()
@@ -198,7 +198,7 @@ func TestRequestStop_ReachesOnlyWorkersThatRun(t *testing.T) {
 	}
 	stop, _, wait := works(t, q, queue.WorkerOptions{})
 	enqueue(t, q, job.Spec{ID: "after", Command: "true"})
-	waitFor(t, q, "after", func(j job.Job) bool { return j.State == job.Completed })
+	waitFor(t, q, "after", completed)
 	stop()
 	if err := wait(); err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestRun_DiedWorkersJobsRunElsewhere(t *testing.T) {
 	good := map[string]queue.Handler{"k": func(context.Context, job.Job) error { return nil }}
 	stop, _, waitHeir := works(t, heir, queue.WorkerOptions{Handlers: good})
 	memory.Kill(victim)
-	j := waitFor(t, heir, "j", func(j job.Job) bool { return j.State == job.Completed })
+	j := waitFor(t, heir, "j", completed)
 	if j.Runs != 2 || j.Crashes != 1 || j.Attempts != 0 {
 		t.Errorf("%d runs, %d crashes, %d attempts; want 2, 1, 0", j.Runs, j.Crashes, j.Attempts)
 	}
@@ -349,15 +349,7 @@ func TestRun_SaysThatACommandLeftProcessesBehind(t *testing.T) {
 	if runtime.GOOS == "linux" && (left["tidy"] || !left["leaves one"]) {
 		t.Errorf("left behind: %v", left)
 	}
-	pid, err := os.ReadFile(q.OutputPath(find(t, q, "leaves one").Run))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p, err := os.FindProcess(n); err == nil {
+	if p, err := os.FindProcess(printedPID(t, q, find(t, q, "leaves one").Run)); err == nil {
 		_ = p.Kill() // it may have ended
 	}
 }
