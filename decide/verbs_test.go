@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,8 +142,27 @@ func TestKill_SignalsOutsideTheRangeAreRefused(t *testing.T) {
 	}
 	w.must(decide.Kill(w.State, w.at, []string{"processing"}, 64))
 	b, _ := w.Jobs.Brief(w.Jobs.Key("processing"))
-	if !b.KillAsked || b.KillSignal != 64 || b.CancelAsked {
+	if !b.KillAsked || b.CancelAsked {
 		t.Errorf("%+v", b)
+	}
+}
+
+func TestKill_EveryRequestIsKeptUntilTheRunHasEnded(t *testing.T) {
+	t.Parallel()
+	w, _ := oneOfEach(t)
+	key := w.Jobs.Key("processing")
+	for _, signal := range []int32{2, 2, 9} {
+		w.must(decide.Kill(w.State, w.at, []string{"processing"}, signal))
+	}
+	w.must(decide.Cancel(w.State, w.at, []string{"processing"}))
+	if got, want := w.Jobs.Kills(key), []int32{2, 2, 9, 15}; !slices.Equal(got, want) {
+		t.Errorf("signals %v, want %v", got, want)
+	}
+	w.agree()
+	b, _ := w.Jobs.Brief(key)
+	w.must(decide.RunLost(w.State, w.at, key, b.Run))
+	if got := w.Jobs.Kills(key); len(got) != 0 || len(w.Jobs.Kills(99)) != 0 {
+		t.Errorf("signals %v after the run", got)
 	}
 }
 

@@ -89,7 +89,10 @@ func (c *canon) job(p *Projection, j place) {
 	c.numbers(
 		uint64(l.updatedAt), uint64(l.startedAt), uint64(l.finishedAt), uint64(l.run), uint64(l.worker),
 		uint64(l.attempts), uint64(l.runs), uint64(l.crashes), uint64(uint32(l.exit)), uint64(uint32(l.signal)),
-		uint64(l.killSignal), uint64(l.why), uint64(l.flags),
+		uint64(l.why), uint64(l.flags), uint64(len(p.kills[r.life])),
 	)
+	for _, signal := range p.kills[r.life] {
+		c.numbers(uint64(signal))
+	}
 	c.text(p.errors[r.life])
 }

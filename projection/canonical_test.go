@@ -74,6 +74,8 @@ func TestAppendCanonical_TellsStatesApart(t *testing.T) {
 		{end: job.KillRequested{Job: key, Run: run, Signal: 15}},
 		{end: job.KillRequested{Job: key, Run: run, Signal: 9}},
 		{end: job.KillRequested{Job: key, Run: run, Signal: 9, Cancel: true}},
+		{end: job.KillRequested{Job: key, Run: run, Signal: 9}, after: job.KillRequested{Job: key, Run: run, Signal: 9}},
+		{end: job.KillRequested{Job: key, Run: run, Signal: 15}, after: job.KillRequested{Job: key, Run: run, Signal: 9}},
 		{after: job.JobRetried{Job: key, From: job.Failed}},
 		{after: job.JobRetried{Job: key, From: job.Failed, Reset: true}},
 		{after: job.JobClaimed{Job: key, Worker: worker}},

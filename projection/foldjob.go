@@ -26,13 +26,13 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 		if asked.Cancel {
 			l.flags |= cancelAsked
 		}
-		l.killSignal = int16(asked.Signal)
+		p.kills[r.life] = append(p.kills[r.life], asked.Signal)
 		return Change{}, nil
 	}
 	if r.state == job.Processing {
 		p.worker(l.worker).end(key)
 		l.flags &^= killAsked | cancelAsked
-		l.killSignal = 0
+		delete(p.kills, r.life)
 	}
 	waited := r.state.Waiting()
 	r.due, l.finishedAt, l.why = 0, 0, job.WhyNone

@@ -41,6 +41,7 @@ type Projection struct {
 	specs    arena
 	lives    slab[life]
 	errors   map[uint32]string       // last_error, by number of the life
+	kills    map[uint32][]int32      // signals that were asked for the current run, ditto
 	chosen   map[string]job.Position // ids that the log did not make
 	counts   Counts
 	lanes    lanes
@@ -54,6 +55,7 @@ func New() *Projection {
 		config:   job.DefaultConfig(),
 		settings: map[string]string{},
 		errors:   map[uint32]string{},
+		kills:    map[uint32][]int32{},
 		chosen:   map[string]job.Position{},
 		lanes:    newLanes(),
 		callers:  newCallers(),

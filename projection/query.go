@@ -2,6 +2,7 @@ package projection
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -26,9 +27,8 @@ type Brief struct {
 	Run, Worker          job.Position // current or last run and its worker; 0 = never ran
 	Schedule             job.Schedule // Due is meaningful while State.Waiting()
 	OnCrash              job.OnCrash
-	KillAsked            bool  // the current run was asked to end …
-	KillSignal           int32 // … with this signal
-	CancelAsked          bool  // … and the job is to be cancelled then
+	KillAsked            bool // the current run was asked to end: see Kills
+	CancelAsked          bool // … and the job is to be cancelled then
 }
 
 // Brief returns the short form of the job with this key. It decodes and allocates nothing.
@@ -43,9 +43,18 @@ func (p *Projection) Brief(key job.Position) (Brief, bool) {
 		l := p.lives.at(r.life - 1)
 		b.Attempts, b.Runs, b.Crashes, b.Run, b.Worker = l.attempts, l.runs, l.crashes, l.run, l.worker
 		b.KillAsked, b.CancelAsked = l.flags&killAsked != 0, l.flags&cancelAsked != 0
-		b.KillSignal = int32(l.killSignal)
 	}
 	return b, true
+}
+
+// Kills returns the signals that were asked for the current run of the job with this key, in the order of the
+// requests. nil if there are none.
+func (p *Projection) Kills(key job.Position) []int32 {
+	j, found := p.jobs.find(key)
+	if !found {
+		return nil
+	}
+	return slices.Clone(p.kills[j.record().life])
 }
 
 // ID returns the id of the job with this key, "" if there is none. It is cheaper than [Projection.Job].

@@ -21,7 +21,7 @@ type record struct {
 	onCrash    job.OnCrash
 }
 
-// life is what a job has once something has happened to it: 64 bytes, no pointers.
+// life is what a job has once something has happened to it: 64 bytes, no pointers. What few have is in maps.
 type life struct {
 	updatedAt  int64
 	startedAt  int64 // of the current or last run
@@ -33,7 +33,6 @@ type life struct {
 	crashes    uint32
 	exit       int32 // if hasExit
 	signal     int32 // that ended the last ended run; 0 = none
-	killSignal int16 // if killAsked
 	why        job.Why
 	flags      flags
 }

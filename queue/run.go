@@ -16,24 +16,25 @@ import (
 // run is one start of a job by this worker.
 type run struct {
 	key, number job.Position
-	decide.Run       // what to do, with the settings in force when it was claimed
-	litter           // of a command
-	killed      bool // a kill request was passed on; guarded by the worker's mu
+	decide.Run      // what to do, with the settings in force when it was claimed
+	litter          // of a command
+	kills       int // requests that were passed on; guarded by the worker's mu
 
-	mu     sync.Mutex
-	end    func(signal int) // ends what runs; nil = not started yet
-	signal int              // asked for before it was started
-	back   bool             // it was ended only because the worker must stop: give the job back
+	mu      sync.Mutex
+	end     func(signal int) // ends what runs; nil = not started yet
+	signals []int            // asked for before it was started
+	back    bool             // it was ended only because the worker must stop: give the job back
 }
 
 // stop ends the run with a signal, now or as soon as it starts.
 func (r *run) stop(signal int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.signal = signal
-	if r.end != nil {
-		r.end(signal)
+	if r.end == nil {
+		r.signals = append(r.signals, signal)
+		return
 	}
+	r.end(signal)
 }
 
 // giveBack ends the run because the worker must stop.
@@ -52,8 +53,8 @@ func (r *run) started(end func(signal int)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.end = end
-	if r.signal != 0 {
-		end(r.signal)
+	for _, signal := range r.signals {
+		end(signal)
 	}
 }
 
@@ -63,14 +64,18 @@ func (r *run) givenBack() bool {
 	return r.back
 }
 
-// killAsked ends the runs that somebody asked to end, each once: the request stays in the state until
-// the run has ended.
-func (w *worker) killAsked(kills map[job.Position]int32) {
+// killAsked passes on what was asked for, each request once: all of them stay in the state until the run has ended. Who
+// asks again means something else, or found that the first signal was not enough.
+func (w *worker) killAsked(kills map[job.Position][]int32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for number, signal := range kills {
-		if r := w.runs[number]; r != nil && !r.killed {
-			r.killed = true
+	for number, signals := range kills {
+		r := w.runs[number]
+		if r == nil {
+			continue
+		}
+		for _, signal := range signals[r.kills:] {
+			r.kills++
 			w.logger.Info().Str("job", r.Job.Spec.ID).Uint64("run", uint64(number)).Int32("signal", signal).Msg("ending run")
 			r.stop(int(signal))
 		}
@@ -316,7 +321,7 @@ func (w *worker) perform(r *run) decide.Outcome {
 func (w *worker) wasKilled(r *run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return r.killed
+	return r.kills > 0
 }
 
 // handle runs a job's handler.

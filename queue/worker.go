@@ -179,11 +179,11 @@ type glance struct {
 	stopping bool
 	now      bool
 	due      bool
-	next     int64 // when the next job is due, if not due
-	waits    bool  // next is valid
-	finished bool  // nothing is left to do for UntilEmpty or UntilIdle
-	kills    map[job.Position]int32
-	peers    []job.Worker // that were not seen before
+	next     int64                    // when the next job is due, if not due
+	waits    bool                     // next is valid
+	finished bool                     // nothing is left to do for UntilEmpty or UntilIdle
+	kills    map[job.Position][]int32 // signals asked for, by run number
+	peers    []job.Worker             // that were not seen before
 }
 
 // loop claims and watches until there is a reason to stop and what runs has ended; it says why.
@@ -234,7 +234,10 @@ func (w *worker) look() (glance, error) {
 		err = w.q.log.View(w.ctx, see)
 		g.peers = append(peers, g.peers...)
 	}
-	return g, err
+	if err != nil {
+		return glance{peers: g.peers}, err // what else was seen may not be true
+	}
+	return g, nil
 }
 
 func (w *worker) glance(s *decide.State) (g glance, acts bool) {
@@ -248,9 +251,9 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	for _, key := range self.Running {
 		if b, ok := s.Jobs.Brief(key); ok && b.KillAsked {
 			if g.kills == nil {
-				g.kills = map[job.Position]int32{}
+				g.kills = map[job.Position][]int32{}
 			}
-			g.kills[b.Run] = b.KillSignal
+			g.kills[b.Run] = s.Jobs.Kills(key)
 		}
 	}
 	if newest := s.Jobs.LastWorker(); newest > w.newestPeer {

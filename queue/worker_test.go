@@ -150,6 +150,14 @@ func waitFor(t *testing.T, q *queue.Queue, id string, ok func(job.Job) bool) job
 func running(j job.Job) bool   { return j.State == job.Processing }
 func completed(j job.Job) bool { return j.State == job.Completed }
 
+// printed says that the current or last run of a job has printed something.
+func printed(q *queue.Queue, what string) func(job.Job) bool {
+	return func(j job.Job) bool {
+		output, err := os.ReadFile(q.OutputPath(j.Run))
+		return err == nil && strings.Contains(string(output), what)
+	}
+}
+
 func TestRun_StopFinishesWhatRuns(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())
@@ -221,6 +229,31 @@ func TestKill_EndsARunInAnotherProcess(t *testing.T) {
 	}
 	jobs, err := other.Wait(t.Context(), "long")
 	if err != nil || jobs[0].State != job.Dead || jobs[0].Signal != 15 {
+		t.Errorf("%v (%v)", jobs, err)
+	}
+	stop()
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKill_EveryRequestReachesTheRun: one signal may not be enough, and a cancellation may come after one.
+func TestKill_EveryRequestReachesTheRun(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	stop, _, wait := works(t, q, queue.WorkerOptions{})
+	enqueue(t, q, job.Spec{ID: "long", Command: `n=0; trap 'n=$((n+1)); echo hang up $n' HUP; echo ready; while :; do sleep 0.02; done`})
+	waitFor(t, q, "long", printed(q, "ready"))
+	for _, answer := range []string{"hang up 1", "hang up 2"} {
+		if err := q.Kill(t.Context(), 1, "long"); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, q, "long", printed(q, answer))
+	}
+	if err := q.Cancel(t.Context(), "long"); err != nil {
+		t.Fatal(err)
+	}
+	if jobs, err := q.Wait(t.Context(), "long"); err != nil || jobs[0].State != job.Cancelled || jobs[0].Signal != 15 {
 		t.Errorf("%v (%v)", jobs, err)
 	}
 	stop()
@@ -409,17 +442,11 @@ func TestRun_KilledRunHasFailedAlthoughTheWorkerStops(t *testing.T) {
 	q := open(t, t.TempDir())
 	_, stopNow, wait := works(t, q, queue.WorkerOptions{})
 	enqueue(t, q, job.Spec{ID: "long", Command: "trap 'echo trapped; sleep 0.2; exit 9' TERM; echo ready; while :; do sleep 0.05; done"})
-	printed := func(what string) func(job.Job) bool {
-		return func(j job.Job) bool {
-			output, err := os.ReadFile(q.OutputPath(j.Run))
-			return err == nil && strings.Contains(string(output), what)
-		}
-	}
-	waitFor(t, q, "long", printed("ready"))
+	waitFor(t, q, "long", printed(q, "ready"))
 	if err := q.Kill(t.Context(), 15, "long"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, q, "long", printed("trapped"))
+	waitFor(t, q, "long", printed(q, "trapped"))
 	stopNow()
 	if err := wait(); err != nil {
 		t.Fatal(err)
