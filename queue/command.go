@@ -52,6 +52,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	case result.Exit != 0:
 		o.Failure = job.WhyExit
 	default:
+		r.asked = result.Asked
 		return nil
 	}
 	o.Result.Tail = shell.Tail(output, r.OutputTail)

@@ -16,9 +16,10 @@ import (
 // run is one start of a job by this worker.
 type run struct {
 	key, number job.Position
-	decide.Run      // what to do, with the settings in force when it was claimed
-	litter          // of a command
-	kills       int // requests that were passed on; guarded by the worker's mu
+	decide.Run       // what to do, with the settings in force when it was claimed
+	litter           // of a command
+	asked       bool // its command was asked to end, and ended with exit code 0
+	kills       int  // requests that were passed on; guarded by the worker's mu
 
 	mu      sync.Mutex
 	end     func(signal int) // ends what runs; nil = not started yet
@@ -311,7 +312,8 @@ func (w *worker) perform(r *run) decide.Outcome {
 		o.Returned = job.WhyNotStarted
 		return o
 	}
-	if o.Failure != job.WhyNone && r.givenBack() && !w.wasKilled(r) {
+	// Many programs end with exit code 0 when they get TERM.
+	if (o.Failure != job.WhyNone || r.asked) && r.givenBack() && !w.wasKilled(r) {
 		o.Failure, o.Returned = job.WhyNone, job.WhyStop
 	}
 	return o

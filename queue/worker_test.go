@@ -191,6 +191,22 @@ func TestRun_StopNowGivesJobsBack(t *testing.T) {
 	}
 }
 
+// TestRun_StopNowGivesBackWhatEndsWellOnTERM: such a command has not done what it was to do.
+func TestRun_StopNowGivesBackWhatEndsWellOnTERM(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	_, stopNow, wait := works(t, q, queue.WorkerOptions{})
+	enqueue(t, q, job.Spec{ID: "polite", Command: "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"})
+	waitFor(t, q, "polite", printed(q, "ready"))
+	stopNow()
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	if j := find(t, q, "polite"); j.State != job.Pending || j.Runs != 1 {
+		t.Errorf("%s after %d runs, want pending after 1", j.State, j.Runs)
+	}
+}
+
 func TestRequestStop_ReachesOnlyWorkersThatRun(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())

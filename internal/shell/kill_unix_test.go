@@ -37,8 +37,8 @@ func TestTimeout_TermThenKill(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			r, _ := run(t, Command{Line: row.line, Timeout: 100 * time.Millisecond, Grace: 200 * time.Millisecond})
-			if !r.TimedOut || r.Exit != row.exit || r.Signal != row.signal {
-				t.Errorf("result %+v, want timed out, exit %d, signal %d", r, row.exit, row.signal)
+			if !r.TimedOut || !r.Asked || r.Exit != row.exit || r.Signal != row.signal {
+				t.Errorf("result %+v, want timed out and asked, exit %d, signal %d", r, row.exit, row.signal)
 			}
 		})
 	}
@@ -57,17 +57,19 @@ func TestKill_SendsTheSignalToTheGroup(t *testing.T) {
 	for _, row := range []struct {
 		name, line        string
 		sig, exit, signal int
+		asked             bool // to end
 	}{
-		{"TERM", "echo; sleep 3600", 15, -1, 15},
-		{"KILL", "trap '' TERM; echo; sleep 3600", 9, -1, 9},
-		{"another alone", "trap 'exit 5' USR1; sleep 3600 & echo; wait", int(syscall.SIGUSR1), 5, 0},
+		{"TERM", "echo; sleep 3600", 15, -1, 15, true},
+		{"TERM, politely", "trap 'exit 0' TERM; echo; while :; do sleep 0.02; done", 15, 0, 0, true},
+		{"KILL", "trap '' TERM; echo; sleep 3600", 9, -1, 9, true},
+		{"another alone", "trap 'exit 5' USR1; sleep 3600 & echo; wait", int(syscall.SIGUSR1), 5, 0, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			p, _ := ready(t, Command{Line: row.line, Grace: time.Hour})
 			p.Kill(row.sig)
-			if r := p.Result(); r.Exit != row.exit || r.Signal != row.signal || r.TimedOut {
-				t.Errorf("result %+v, want exit %d, signal %d", r, row.exit, row.signal)
+			if r := p.Result(); r.Exit != row.exit || r.Signal != row.signal || r.TimedOut || r.Asked != row.asked {
+				t.Errorf("result %+v, want exit %d, signal %d, asked %v", r, row.exit, row.signal, row.asked)
 			}
 		})
 	}

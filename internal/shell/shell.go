@@ -56,6 +56,7 @@ type Result struct {
 	Exit     int // exit code; -1 if a signal ended it
 	Signal   int // that ended it; 0 = none
 	TimedOut bool
+	Asked    bool // it was sent TERM or KILL before its end was noticed, by Kill or because its time was up
 
 	Start, End time.Time
 
@@ -79,7 +80,7 @@ type Process struct {
 	result Result // the waiting goroutine's; anybody's after done
 
 	mu      sync.Mutex
-	reaped  bool          // the pid may be somebody else's: nothing may be signalled
+	reaped  bool          // nothing may be signalled any more: the pid may be somebody else's, or what lives was left behind
 	ending  bool          // it was asked to end
 	timeout *time.Timer   // nil = none
 	kill    *time.Timer   // that sends KILL; nil = not asked to end
@@ -182,6 +183,7 @@ func (p *Process) wait() {
 	p.child.await()
 	p.mu.Lock()
 	ending := p.ending
+	p.reaped = !ending // what it left behind is left alone, unless all of it was to end
 	p.mu.Unlock()
 	if ending {
 		p.linger()
@@ -193,7 +195,7 @@ func (p *Process) wait() {
 			t.Stop()
 		}
 	}
-	p.result.TimedOut = p.timedUp
+	p.result.TimedOut, p.result.Asked = p.timedUp, ending
 	p.mu.Unlock()
 	p.child.reap()
 	p.child.report(&p.result)
