@@ -24,7 +24,7 @@ type specFlags struct {
 	BackoffJitter *float64 `group:"The job:" placeholder:"SHARE" help:"Add up to this share of the time between attempts (0-1)."`
 	Env           []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
 	Cwd           string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
-	Stdin         string   `group:"The job:" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
+	Stdin         string   `group:"The job:" empty:"" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
 	Tag           []string `group:"The job:" sep:"none" placeholder:"NAME=VALUE" help:"Label the job. Can be repeated."`
 	OnCrash       string   `group:"The job:" placeholder:"retry|dead" help:"What to do when the worker dies during a run. Default: retry."`
 	Kind          string   `group:"The job:" placeholder:"NAME" help:"Run the handler of this name in a Go program, instead of a command."`

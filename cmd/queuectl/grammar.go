@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"unicode/utf8"
 
@@ -45,7 +44,7 @@ type globals struct {
 	Output         string `group:"Global flags:" short:"o" env:"QUEUECTL_OUTPUT" placeholder:"FORMAT" help:"table, json (one document) or jsonl (a line each). Default: as suits a terminal or a pipe."`
 	JSON           bool   `group:"Global flags:" name:"json" help:"Short for --output json."`
 	Quiet          bool   `group:"Global flags:" short:"q" env:"QUEUECTL_QUIET" help:"Print ids only, and no hints."`
-	Reason         string `group:"Global flags:" env:"QUEUECTL_REASON" placeholder:"TEXT" help:"Why: kept in the log with whatever this command changes."`
+	Reason         string `group:"Global flags:" env:"QUEUECTL_REASON" empty:"" placeholder:"TEXT" help:"Why: kept in the log with whatever this command changes."`
 	LogLevel       string `group:"Global flags:" env:"QUEUECTL_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"What workers log to stderr: debug, info, warn or error."`
 	LogFormat      string `group:"Global flags:" env:"QUEUECTL_LOG_FORMAT" placeholder:"FORMAT" help:"text or json. Default: text on a terminal, otherwise json."`
 	NoColor        bool   `group:"Global flags:" env:"QUEUECTL_NO_COLOR" help:"No colours. NO_COLOR does the same."`
@@ -86,6 +85,7 @@ func newParser(g *grammar, s *session) (*kong.Kong, error) {
 		kong.Description(description),
 		kong.NoDefaultHelp(),
 		kong.WithHyphenPrefixedParameters(true), // --priority -5
+		flagValues(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100, FlagsLast: true}),
 		kong.Writers(s.out, s.stderr),
 		kong.Bind(s),
@@ -94,18 +94,13 @@ func newParser(g *grammar, s *session) (*kong.Kong, error) {
 
 // execute parses the arguments and runs the command that they name.
 func (s *session) execute(ctx context.Context, args []string) error {
-	// An empty variable is as good as none; kong would ask for a truth value.
-	for _, name := range []string{"QUEUECTL_QUIET", "QUEUECTL_NO_COLOR", "QUEUECTL_ALLOW_NETWORK_FS"} {
-		if os.Getenv(name) == "" {
-			_ = os.Unsetenv(name) // of a variable that is not set it does nothing
-		}
-	}
 	s.machineErrors = wantsJSON(args)
 	var g grammar
 	parser, err := newParser(&g, s)
 	if err != nil {
 		panic("cmd: the grammar is wrong: " + err.Error())
 	}
+	forgetEmpty(parser.Model.Flags)
 	if len(args) == 0 {
 		if _, err := parser.Parse([]string{"--help"}); !errors.Is(err, errHelp) {
 			return err
