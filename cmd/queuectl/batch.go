@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/queuectl/queuectl/job"
 )
@@ -16,7 +18,20 @@ import (
 type batch struct {
 	specs []job.Spec
 	file  string // where they came from; "" = the command line
+	array bool   // the file is one JSON array
 	lines []int  // of specs in file, from 1
+}
+
+// spot is a place in a text for people: line and column, in characters, from 1.
+type spot struct{ line, column int }
+
+// after returns the place that a text which begins here ends at.
+func (at spot) after(text []byte) spot {
+	if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
+		at, text = spot{at.line + bytes.Count(text, []byte("\n")), 1}, text[i+1:]
+	}
+	at.column += utf8.RuneCount(text)
+	return at
 }
 
 // place names the spec in an error, for the start of a message.
@@ -30,7 +45,7 @@ func (b *batch) place(index int) string {
 // readSpec reads the one spec that the command line holds.
 func readSpec(s *session, text []byte) (batch, error) {
 	var b batch
-	err := b.add(s, text, 1)
+	err := b.add(s, text, spot{1, 1})
 	return b, err
 }
 
@@ -48,8 +63,7 @@ func readFile(s *session, path string) (batch, error) {
 		defer f.Close() // only read
 		in = f
 	}
-	r := bufio.NewReader(in)
-	err := b.read(s, r)
+	err := b.read(s, bufio.NewReader(in))
 	if err == nil && len(b.specs) == 0 {
 		err = invalid(b.file+" holds no jobs", "")
 	}
@@ -57,14 +71,18 @@ func readFile(s *session, path string) (batch, error) {
 }
 
 func (b *batch) read(s *session, r *bufio.Reader) error {
-	array, line, err := startsArray(r)
-	switch {
-	case err != nil:
+	array, at, err := startsArray(r)
+	if err != nil {
 		return unreadable(err)
-	case array:
-		return b.readArray(s, r, line)
 	}
-	return b.readLines(s, r, line)
+	if b.array = array; !array {
+		return b.readLines(s, r, at)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return unreadable(err)
+	}
+	return b.readArray(s, data, at)
 }
 
 // unreadable is the failure of a file that cannot be read.
@@ -72,42 +90,41 @@ func unreadable(err error) error {
 	return &failure{exit: exitUsage, code: "invalid", err: err, hint: "--file names a file of JSON lines, or - for standard input"}
 }
 
-// startsArray skips a byte order mark and white space and says what follows, and in which line.
-func startsArray(r *bufio.Reader) (array bool, line int, err error) {
+// startsArray skips a byte order mark and white space and says what follows, and where.
+func startsArray(r *bufio.Reader) (array bool, at spot, err error) {
 	const byteOrderMark = "\xef\xbb\xbf"
 	if head, _ := r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = r.Discard(len(byteOrderMark)) // cannot fail: it was peeked at
 	}
-	for line = 1; ; {
+	for at = (spot{1, 1}); ; {
 		c, err := r.ReadByte()
 		switch {
 		case errors.Is(err, io.EOF):
-			return false, line, nil
+			return false, at, nil
 		case err != nil:
-			return false, line, err
-		case c == '\n':
-			line++
-		case c != ' ' && c != '\t' && c != '\r':
-			return c == '[', line, r.UnreadByte()
+			return false, at, err
+		case c != '\n' && c != ' ' && c != '\t' && c != '\r':
+			return c == '[', at, r.UnreadByte()
 		}
+		at = at.after([]byte{c})
 	}
 }
 
-// readLines reads one spec a line. Blank lines are skipped.
-func (b *batch) readLines(s *session, r *bufio.Reader, line int) error {
+// readLines reads one spec a line, from the place that startsArray has found. Blank lines are skipped.
+func (b *batch) readLines(s *session, r io.Reader, at spot) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, job.MaxSpecSize+1<<10)
-	for ; lines.Scan(); line++ {
+	for ; lines.Scan(); at = (spot{at.line + 1, 1}) {
 		text := bytes.TrimSpace(lines.Bytes())
 		if len(text) == 0 {
 			continue
 		}
-		if err := b.add(s, text, line); err != nil {
+		if err := b.add(s, text, at.after(lines.Bytes()[:bytes.Index(lines.Bytes(), text)])); err != nil {
 			return err
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return invalid(fmt.Sprintf("%s:%d: the line is longer than a spec may be, %s", b.file, line, size(job.MaxSpecSize)), "")
+		return invalid(fmt.Sprintf("%s:%d: the line is longer than a spec may be, %s", b.file, at.line, size(job.MaxSpecSize)), "")
 	}
 	if lines.Err() != nil {
 		return unreadable(lines.Err())
@@ -115,46 +132,70 @@ func (b *batch) readLines(s *session, r *bufio.Reader, line int) error {
 	return nil
 }
 
-// readArray reads a JSON array of specs.
-func (b *batch) readArray(s *session, r io.Reader, line int) error {
-	lines := &lineCounter{r: r, line: line}
-	dec := json.NewDecoder(lines)
+// readArray reads a JSON array of specs, which begins at the given place.
+func (b *batch) readArray(s *session, data []byte, at spot) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
 	if _, err := dec.Token(); err != nil { // the bracket that was seen before
 		return err
 	}
-	for dec.More() {
+	seen := 0 // at is the place of data[seen:]
+	moveTo := func(offset int) []byte {
+		at, seen = at.after(data[seen:offset]), offset
+		return data[offset:]
+	}
+	rest := moveTo(afterBlanks(data, 1))
+	for more := !bytes.HasPrefix(rest, []byte("]")); more; {
 		var text json.RawMessage
-		before := lines.at(dec.InputOffset())
 		if err := dec.Decode(&text); err != nil {
-			return b.badArray(err, max(before, lines.at(dec.InputOffset())))
+			return b.badElement(rest, at)
 		}
-		start := dec.InputOffset() - int64(len(text))
-		if err := b.add(s, text, lines.at(start)); err != nil {
+		if err := b.add(s, text, at); err != nil {
 			return err
 		}
+		rest = moveTo(afterBlanks(data, seen+len(text)))
+		more = bytes.HasPrefix(rest, []byte(","))
+		switch {
+		case more:
+			rest = moveTo(afterBlanks(data, seen+1))
+		case len(rest) == 0:
+			return b.misplaced("found the end of the text, expected a comma or ]", at)
+		case rest[0] != ']':
+			r, _ := utf8.DecodeRune(rest)
+			return b.misplaced(fmt.Sprintf("found %q, expected a comma or ]", r), at)
+		}
 	}
-	if _, err := dec.Token(); err != nil {
-		return b.badArray(err, lines.at(dec.InputOffset()))
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return invalidJSON(fmt.Sprintf("%s:%d: something follows the array", b.file, lines.at(dec.InputOffset())))
+	if rest = moveTo(afterBlanks(data, seen+1)); len(rest) > 0 {
+		return b.misplaced("found something behind the array, expected nothing more", at)
 	}
 	return nil
 }
 
-func (b *batch) badArray(err error, line int) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("the array does not end")
-	}
-	return invalidJSON(fmt.Sprintf("%s:%d: %v", b.file, line, err))
+// afterBlanks returns the offset of the first byte from the given one on that is no white space.
+func afterBlanks(data []byte, offset int) int {
+	return len(data) - len(bytes.TrimLeft(data[offset:], " \t\r\n"))
 }
 
-// add parses one spec, which begins in the given line.
-func (b *batch) add(s *session, text []byte, line int) error {
-	b.lines = append(b.lines, line)
+// badElement is the failure of what should be a spec, at the start of text, and is not even JSON.
+func (b *batch) badElement(text []byte, at spot) error {
+	_, _, err := job.ParseSpec(text[:min(len(text), job.MaxSpecSize)])
+	bad, ok := errors.AsType[*job.JSONError](err)
+	if !ok || len(text) > job.MaxSpecSize && bad.Offset > job.MaxSpecSize-utf8.UTFMax { // not wrong as far as one may look
+		return invalid(fmt.Sprintf("%s:%d: the element is longer than a spec may be, %s", b.file, at.line, size(job.MaxSpecSize)), "")
+	}
+	return b.refused(err, text, at)
+}
+
+// misplaced is the failure of something between the elements of the array.
+func (b *batch) misplaced(reason string, at spot) error {
+	return b.refused(&job.JSONError{Line: 1, Column: 1, Reason: reason}, nil, at)
+}
+
+// add parses one spec, which begins at the given place.
+func (b *batch) add(s *session, text []byte, at spot) error {
+	b.lines = append(b.lines, at.line)
 	spec, warnings, err := job.ParseSpec(text)
 	if err != nil {
-		return b.refused(err, text)
+		return b.refused(err, text, at)
 	}
 	for _, w := range warnings {
 		s.warn(b.place(len(b.specs)) + w)
@@ -163,57 +204,50 @@ func (b *batch) add(s *session, text []byte, line int) error {
 	return nil
 }
 
-// refused is the failure of a spec that could not be read.
-func (b *batch) refused(err error, text []byte) error {
+// refused is the failure of a spec, at the given place, that could not be read.
+func (b *batch) refused(err error, text []byte, at spot) error {
 	bad, isJSON := errors.AsType[*job.JSONError](err)
-	switch {
-	case !isJSON:
+	if !isJSON {
 		return &failure{message: "Failed to enqueue: " + b.place(len(b.specs)) + err.Error(), err: err}
+	}
+	column := bad.Column
+	if bad.Line == 1 {
+		column += at.column - 1
+	}
+	line := at.line + bad.Line - 1
+	var f *failure
+	switch {
 	case b.file != "":
-		line := b.lines[len(b.lines)-1] + bad.Line - 1
-		return invalidJSON(fmt.Sprintf("%s:%d: %s", b.file, line, bad.Reason))
+		f = invalidJSON(fmt.Sprintf("%s:%d: %s (column %d)", b.file, line, bad.Reason, column))
+		if !b.array {
+			f.hint = "a file has a whole job on each line, or is one array in [ ]"
+		}
+		return f
+	case bytes.IndexByte(text, '\n') >= 0:
+		f = invalidJSON(fmt.Sprintf("%s (line %d, column %d)", bad.Reason, line, column))
+	default:
+		f = invalidJSON(fmt.Sprintf("%s (column %d)", bad.Reason, column))
 	}
-	where := fmt.Sprintf("column %d", bad.Column)
-	if bytes.IndexByte(text, '\n') >= 0 {
-		where = fmt.Sprintf("line %d, %s", bad.Line, where)
-	}
-	f := invalidJSON(fmt.Sprintf("%s (%s)", bad.Reason, where))
-	f.hint = "shells take quotes away: put the JSON into single quotes, or use flags instead ('queuectl enqueue --help')"
-	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-		f.hint = "a command needs no JSON: queuectl enqueue -- " + job.Quote([]string{string(text)})
-	}
+	f.hint = hintAtJSON(string(text))
 	return f
+}
+
+// hintAtJSON says what to do with an argument that should be a spec and is not JSON.
+func hintAtJSON(text string) string {
+	const forms = "'queuectl enqueue --help' has an example of each form"
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	switch {
+	case text == "" || strings.HasPrefix(text, "{") && strings.Contains(text, `"`):
+		return forms
+	case strings.HasPrefix(text, "{"):
+		return "shells take quotes away: put the JSON into single quotes, or use flags instead; " + forms
+	case strings.HasPrefix(text, "["):
+		return "an array of jobs is read from a file or a pipe: queuectl enqueue -f FILE"
+	}
+	return "a command needs no JSON: queuectl enqueue -- " + job.Quote([]string{text})
 }
 
 // invalidJSON is the failure of text that is not JSON, in the words of the original program.
 func invalidJSON(message string) *failure {
 	return &failure{exit: exitUsage, code: "invalid_json", message: "Invalid JSON: " + message}
-}
-
-// lineCounter remembers where the lines of what is read through it begin.
-type lineCounter struct {
-	r      io.Reader
-	line   int     // number of the first line
-	read   int64   // bytes
-	breaks []int64 // offsets of line breaks that at has not passed
-}
-
-func (l *lineCounter) Read(p []byte) (n int, err error) {
-	n, err = l.r.Read(p)
-	for i, c := range p[:n] {
-		if c == '\n' {
-			l.breaks = append(l.breaks, l.read+int64(i))
-		}
-	}
-	l.read += int64(n)
-	return n, err
-}
-
-// at returns the line of an offset. Offsets must not decrease from call to call.
-func (l *lineCounter) at(offset int64) int {
-	for len(l.breaks) > 0 && l.breaks[0] < offset {
-		l.breaks = l.breaks[1:]
-		l.line++
-	}
-	return l.line
 }
