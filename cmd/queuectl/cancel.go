@@ -33,6 +33,7 @@ func (c *cancelCmd) Run(ctx context.Context, s *session) error {
 
 // acted says what was done to the jobs.
 func (s *session) acted(ctx context.Context, q *queue.Queue, what string, ids []string) error {
+	s.changed = true
 	ids = unique(ids)
 	if !s.quiet && !s.format.machine() {
 		for _, id := range ids {

@@ -26,6 +26,7 @@ func (c *configSetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return unknownKey(err)
 		}
+		s.changed = true
 		return c.print(ctx, s, q, value)
 	})
 }

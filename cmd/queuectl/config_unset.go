@@ -23,6 +23,7 @@ func (c *configUnsetCmd) Run(ctx context.Context, s *session) error {
 		if err := q.UnsetConfig(ctx, c.Key); err != nil {
 			return unknownKey(err)
 		}
+		s.changed = true
 		set, err := setting(ctx, q, c.Key)
 		switch {
 		case err != nil:

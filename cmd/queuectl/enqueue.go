@@ -56,19 +56,33 @@ func (c *enqueueCmd) run(ctx context.Context, s *session) error {
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		added, err := c.enqueue(ctx, s, q, jobs)
+		s.changed = len(added) > 0
 		if err != nil {
 			return err
 		}
-		if !c.Wait || !s.quiet && !s.format.machine() { // otherwise the jobs are printed when they have ended
-			if err := c.print(ctx, s, q, batchResult{asked: jobs.specs, added: added}); err != nil || !c.Wait {
-				return err
-			}
-			if err := s.out.Flush(); err != nil {
-				return err
-			}
-		}
-		return waitFor(ctx, s, q, waiting{ids: idsToAwait(jobs.specs, added), timeout: time.Duration(c.WaitTimeout), single: c.File == ""})
+		return c.answer(ctx, s, q, batchResult{asked: jobs.specs, added: added})
 	})
+}
+
+// answer prints what was enqueued and, if asked to, waits for it. In JSON, of which there is one document,
+// the jobs are printed when they have ended or when the waiting has.
+func (c *enqueueCmd) answer(ctx context.Context, s *session, q *queue.Queue, r batchResult) error {
+	late := c.Wait && s.format.machine() && !s.quiet
+	if !late {
+		if err := c.print(ctx, s, q, r); err != nil || !c.Wait {
+			return err
+		}
+		if err := s.out.Flush(); err != nil {
+			return err
+		}
+	}
+	err := waitFor(ctx, s, q, waiting{
+		ids: idsToAwait(r.asked, r.added), timeout: time.Duration(c.WaitTimeout), single: c.File == "", printed: s.quiet,
+	})
+	if _, ended := errors.AsType[exitCode](err); late && err != nil && !ended {
+		err = firstOf(err, c.print(context.WithoutCancel(ctx), s, q, r))
+	}
+	return err
 }
 
 // read returns the specs that the arguments ask for, in the one form that was used.

@@ -17,7 +17,7 @@ const (
 	exitFailed      = 1   // the operation failed
 	exitUsage       = 2   // bad usage or bad input
 	exitDamaged     = 4   // the log is damaged; nothing was changed
-	exitUnknown     = 5   // outcome unknown, or a worker that cannot record
+	exitUnknown     = 5   // outcome unknown, done but not told, or a worker that cannot record
 	exitTimeout     = 124 // wait timed out
 	exitCannotWait  = 125 // wait could not wait
 	exitInterrupted = 130 // Ctrl-C
@@ -63,6 +63,7 @@ var causes = []struct {
 	code string
 	hint string // with %s for the queue's directory
 }{
+	{errNotPrinted, exitFailed, "not_printed", ""},
 	{eventlog.ErrUnknown, exitUnknown, "unknown_outcome", "the disk failed at the last moment: look with 'queuectl log list' whether it is there, before you try again"},
 	{eventlog.ErrDiskFull, exitFailed, "disk_full", "nothing was changed; free some space on the disk of %s"},
 	{eventlog.ErrNotCommitted, exitFailed, "not_committed", "nothing was changed; it is safe to try again"},
@@ -92,6 +93,10 @@ func (s *session) explain(err error) *failure {
 			f.exit, f.code, f.hint = c.exit, c.code, strings.ReplaceAll(c.hint, "%s", s.dir)
 			break
 		}
+	}
+	if f.code == "not_printed" && s.changed {
+		f.exit = exitUnknown
+		f.hint = "only the answer is lost: what was asked for is done, and 'queuectl log list' shows it; do not repeat it"
 	}
 	if _, ok := errors.AsType[*eventlog.CorruptError](err); ok {
 		f.exit, f.code = exitDamaged, "damaged"

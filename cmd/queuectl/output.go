@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -45,6 +46,19 @@ func wantsJSON(args []string) bool {
 	return want.machine()
 }
 
+// errNotPrinted is in every error of standard output.
+var errNotPrinted = errors.New("cannot print")
+
+// printer writes to standard output.
+type printer struct{ f *os.File }
+
+func (p printer) Write(data []byte) (n int, err error) {
+	if n, err = p.f.Write(data); err != nil {
+		err = fmt.Errorf("%w: %w", errNotPrinted, err)
+	}
+	return n, err
+}
+
 // output is standard output: data only. Writing to it can wait until Flush; its first error is kept, so
 // that commands need not look at every line.
 type output struct {
@@ -54,7 +68,7 @@ type output struct {
 }
 
 func newOutput(f *os.File) *output {
-	o := &output{Writer: bufio.NewWriter(f), terminal: term.IsTerminal(int(f.Fd()))}
+	o := &output{Writer: bufio.NewWriter(printer{f}), terminal: term.IsTerminal(int(f.Fd()))}
 	if o.terminal {
 		o.width, _, _ = term.GetSize(int(f.Fd())) // an unknown width cuts nothing off
 	}

@@ -39,6 +39,7 @@ type session struct {
 	outColor      bool     // colours on stdout
 	errTerminal   bool     // stderr is read by a person
 	noQueue       bool     // the directory that was asked about holds no queue
+	changed       bool     // what the command was to do is in the log: no error may pass for "nothing happened"
 }
 
 func newSession(stdin, stdout, stderr *os.File) *session {
@@ -184,8 +185,8 @@ func (s *session) finish(ctx context.Context, err error) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = exitCode(exitInterrupted)
 	}
-	if flushErr := s.out.Flush(); !errors.Is(flushErr, errPipeClosed) { // who stops reading has seen enough
-		err = firstOf(err, flushErr)
+	if err = firstOf(err, s.out.Flush()); errors.Is(err, errPipeClosed) {
+		err = nil // who stops reading has seen enough
 	}
 	var code exitCode
 	switch {

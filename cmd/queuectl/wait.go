@@ -59,11 +59,14 @@ func (c *waitCmd) Run(ctx context.Context, s *session) error {
 	}))
 }
 
-// cannotWait gives an error its exit code under the rules of wait: 125, unless it has been said already
-// or the user has interrupted the waiting.
+// cannotWait gives an error its exit code under the rules of wait: 125, unless it is the end of a job or of
+// the time, or the user has interrupted the waiting.
 func cannotWait(err error) error {
 	var code exitCode
 	if err == nil || errors.As(err, &code) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if given, ok := errors.AsType[*failure](err); ok && given.exit == exitTimeout {
 		return err
 	}
 	return &failure{exit: exitCannotWait, err: err}
@@ -75,6 +78,7 @@ type waiting struct {
 	timeout time.Duration // 0 = none
 	success bool          // stop at the first job that did not complete
 	single  bool          // one job, whose exit code counts
+	printed bool          // the ids, and nothing else was asked for
 }
 
 // waitFor waits, prints how the jobs ended, and returns what became of them as an exit code.
@@ -93,13 +97,15 @@ func waitFor(ctx context.Context, s *session, q *queue.Queue, w waiting) error {
 	}
 	jobs, err := wait(ctx, w.ids...)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.complain(&failure{code: "timeout", message: fmt.Sprintf("timed out after %v", w.timeout)})
-		return exitCode(exitTimeout)
+		return &failure{exit: exitTimeout, code: "timeout", message: fmt.Sprintf("timed out after %v", w.timeout)}
 	}
 	if err != nil {
 		return err
 	}
 	if err := printEnded(s, w, jobs); err != nil {
+		return err
+	}
+	if err := s.out.Flush(); err != nil && !errors.Is(err, errPipeClosed) { // the job's code would pass for an answer
 		return err
 	}
 	if code := w.exitCode(jobs); code != 0 {
@@ -142,6 +148,8 @@ func waitForSuccess(ctx context.Context, q *queue.Queue, ids []string) ([]job.Jo
 
 func printEnded(s *session, w waiting, jobs []job.Job) error {
 	switch {
+	case w.printed:
+		return nil
 	case s.format.machine() && w.single && !s.quiet:
 		return s.document(viewJob(jobs[0]))
 	case s.format.machine() || s.quiet:
@@ -149,7 +157,7 @@ func printEnded(s *session, w waiting, jobs []job.Job) error {
 	}
 	for _, j := range jobs {
 		line := fmt.Sprintf("%s %s", plain(j.Spec.ID), s.paint(stateColour(j.State), j.State.String()))
-		if j.LastError != "" {
+		if j.LastError != "" && j.State != job.Completed { // of an earlier run
 			line += ": " + plain(j.LastError)
 		}
 		s.printf("%s", line)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -84,7 +85,10 @@ func (c *workerStartCmd) started(s *session, w job.Worker) {
 	default:
 		s.printf("Starting workers (count=%d) - Ctrl-C or 'queuectl worker stop' to stop", c.Count)
 	}
-	_ = s.out.Flush()
+	if err := s.out.Flush(); err != nil {
+		s.warn(err.Error())
+		s.out.Reset(io.Discard)
+	}
 }
 
 // cannotRecord gives an error that keeps a worker from recording what it does its exit code.

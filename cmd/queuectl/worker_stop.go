@@ -30,6 +30,7 @@ func (c *workerStopCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		s.changed = reached > 0
 		switch {
 		case s.quiet:
 		case s.format.machine():
