@@ -29,7 +29,7 @@ func (c *dlqListCmd) Run(ctx context.Context, s *session) error {
 var deadListing = listing[job.Job]{view: viewJob, id: jobListing.id, table: deadTable}
 
 func deadTable(s *session, jobs []job.Job) table {
-	t := table{header: []string{"ID", "DIED", "RUNS", "COMMAND", "LAST ERROR"}}
+	t := table{header: []string{"ID", "DIED", "RUNS", "COMMAND", "LAST ERROR"}, spare: []string{"RUNS", "DIED", "COMMAND"}}
 	for _, j := range jobs {
 		const widestCommand = 40
 		t.add(

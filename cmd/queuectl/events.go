@@ -48,7 +48,7 @@ func viewEvent(e story) any {
 // Times are those of the clock on the wall, because a history is compared with other histories.
 func storyTable(ofOneJob bool) func(*session, []story) table {
 	return func(_ *session, events []story) table {
-		t := table{header: []string{"POSITION", "WHEN", "JOB", "RUN", "EVENT", "BY", "DETAILS"}}
+		t := table{header: []string{"POSITION", "WHEN", "JOB", "RUN", "EVENT", "BY", "DETAILS"}, spare: []string{"BY", "RUN", "POSITION", "WHEN"}}
 		for _, e := range events {
 			what, details := eventWords(e.Event)
 			by := ""
@@ -94,14 +94,6 @@ func runOf(e story) job.Position {
 		return event.Run
 	}
 	return 0
-}
-
-// drop takes a column out.
-func (t *table) drop(column int) {
-	t.header = append(t.header[:column:column], t.header[column+1:]...)
-	for i, row := range t.rows {
-		t.rows[i] = append(row[:column:column], row[column+1:]...)
-	}
 }
 
 // eventWords says in words what happened, and the details that differ from case to case.

@@ -109,7 +109,7 @@ var jobListing = listing[job.Job]{
 
 func jobTable(s *session, jobs []job.Job) table {
 	const queueColumn = 2
-	t := table{header: []string{"ID", "STATE", "QUEUE", "ATTEMPTS", "UPDATED", "NEXT", "COMMAND"}}
+	t := table{header: []string{"ID", "STATE", "QUEUE", "ATTEMPTS", "UPDATED", "NEXT", "COMMAND"}, spare: []string{"UPDATED", "ATTEMPTS", "NEXT", "QUEUE"}}
 	manyQueues := false
 	for _, j := range jobs {
 		manyQueues = manyQueues || queueName(j.Spec) != job.DefaultQueue

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -10,6 +11,7 @@ import (
 type table struct {
 	header []string
 	rows   [][]cell
+	spare  []string // titles of the columns that a narrow terminal goes without, in this order
 }
 
 // cell is one field of a table.
@@ -24,10 +26,23 @@ func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
 // text is a cell without a colour, of text that anybody may have written.
 func text(s string) cell { return cell{text: plain(s)} }
 
+// gap is the space between columns.
+const gap = 2
+
 // print prints the table; columns are as wide as their widest cell, and lines end where the terminal
 // does. A table without rows is its header.
 func (t table) print(s *session) {
-	const gap = 2
+	if s.out.width > 0 {
+		t.fit(s.out.width)
+	}
+	widths := t.widths()
+	t.printRow(s, widths, headerRow(t.header))
+	for _, row := range t.rows {
+		t.printRow(s, widths, row)
+	}
+}
+
+func (t *table) widths() []int {
 	widths := make([]int, len(t.header))
 	for i, title := range t.header {
 		widths[i] = runewidth.StringWidth(title)
@@ -37,9 +52,33 @@ func (t table) print(s *session) {
 			widths[i] = max(widths[i], runewidth.StringWidth(c.text))
 		}
 	}
-	t.printRow(s, widths, gap, headerRow(t.header))
-	for _, row := range t.rows {
-		t.printRow(s, widths, gap, row)
+	return widths
+}
+
+// fit gives up columns until a few words of the last one, which says the most, fit into the width.
+func (t *table) fit(width int) {
+	const words = 24
+	for _, title := range t.spare {
+		widths := t.widths()
+		last := len(widths) - 1
+		needed := min(widths[last], words)
+		for _, w := range widths[:last] {
+			needed += w + gap
+		}
+		if needed <= width {
+			return
+		}
+		if column := slices.Index(t.header, title); column >= 0 {
+			t.drop(column)
+		}
+	}
+}
+
+// drop takes a column out.
+func (t *table) drop(column int) {
+	t.header = append(t.header[:column:column], t.header[column+1:]...)
+	for i, row := range t.rows {
+		t.rows[i] = append(row[:column:column], row[column+1:]...)
 	}
 }
 
@@ -51,7 +90,7 @@ func headerRow(titles []string) []cell {
 	return row
 }
 
-func (t table) printRow(s *session, widths []int, gap int, row []cell) {
+func (t table) printRow(s *session, widths []int, row []cell) {
 	var line strings.Builder
 	used := 0
 	for i, c := range row {

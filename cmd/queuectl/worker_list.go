@@ -38,7 +38,7 @@ var workerListing = listing[queue.WorkerInfo]{
 }
 
 func workerTable(s *session, workers []queue.WorkerInfo) table {
-	t := table{header: []string{"ID", "STATE", "PID", "STARTED", "BUSY", "QUEUES", "RUNNING"}}
+	t := table{header: []string{"ID", "STATE", "PID", "STARTED", "BUSY", "QUEUES", "RUNNING"}, spare: []string{"PID", "STARTED", "QUEUES", "BUSY"}}
 	for _, w := range workers {
 		queues := "all"
 		if len(w.Queues) > 0 {
