@@ -78,15 +78,20 @@ Examples:
   queuectl worker start --count 2
   queuectl status`
 
-// newParser builds the parser for g. Help goes to stdout.
+// newParser builds the parser for g. Help goes to stdout, in lines that fit a narrow terminal; of a wide one
+// kong is not told.
 func newParser(g *grammar, s *session) (*kong.Kong, error) {
+	width := 100
+	if s.out.width > 0 {
+		width = min(width, s.out.width)
+	}
 	return kong.New(g,
 		kong.Name("queuectl"),
 		kong.Description(description),
 		kong.NoDefaultHelp(),
 		kong.WithHyphenPrefixedParameters(true), // --priority -5
 		flagValues(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100, FlagsLast: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: width, FlagsLast: true}),
 		kong.Writers(s.out, s.stderr),
 		kong.Bind(s),
 	)
