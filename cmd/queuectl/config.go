@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -28,15 +25,9 @@ func setting(ctx context.Context, q *queue.Queue, key string) (queue.Setting, er
 			return set, nil
 		}
 	}
-	return queue.Setting{}, unknownKey(fmt.Errorf("%q: %w", key, job.ErrUnknownKey))
-}
-
-// unknownKey adds the keys that there are to the error about one that there is not.
-func unknownKey(err error) error {
-	if !errors.Is(err, job.ErrUnknownKey) {
-		return err
-	}
-	return &failure{err: err, hint: "the keys are " + strings.Join(job.Keys(), ", ")}
+	defaults := job.DefaultConfig()
+	_, err = defaults.Text(key) // names the keys that there are
+	return queue.Setting{}, err
 }
 
 func viewSetting(set queue.Setting) any {

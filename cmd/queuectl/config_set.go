@@ -24,7 +24,7 @@ func (c *configSetCmd) Run(ctx context.Context, s *session) error {
 	return s.change(ctx, func(q *queue.Queue) error {
 		value, err := q.SetConfig(ctx, c.Key, c.Value)
 		if err != nil {
-			return unknownKey(err)
+			return err
 		}
 		s.changed = true
 		return c.print(ctx, s, q, value)

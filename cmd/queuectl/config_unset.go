@@ -21,7 +21,7 @@ func (configUnsetCmd) Help() string {
 func (c *configUnsetCmd) Run(ctx context.Context, s *session) error {
 	return s.existing(ctx, func(q *queue.Queue) error {
 		if err := q.UnsetConfig(ctx, c.Key); err != nil {
-			return unknownKey(err)
+			return err
 		}
 		s.changed = true
 		set, err := setting(ctx, q, c.Key)

@@ -67,8 +67,8 @@ func (f *specFlags) object(argv []string) ([]byte, error) {
 		return nil, nil
 	}
 	object, err := json.Marshal(fields)
-	if err != nil {
-		return nil, invalid("the flags do not make a job: "+err.Error(), "") // a number such as NaN
+	if err != nil { // of all that a flag may be, JSON lacks these
+		return nil, invalid("--backoff-base and --backoff-jitter must be numbers, not infinite or NaN", "")
 	}
 	return object, nil
 }

@@ -78,7 +78,7 @@ var causes = []struct {
 	{job.ErrWrongState, exitFailed, "wrong_state", "'queuectl show ID' says where a job stands"},
 	{job.ErrQueueFull, exitFailed, "queue_full", "start workers, or raise the limit with 'queuectl config set queue_max N'"},
 	{job.ErrNoWorker, exitFailed, "no_such_worker", "'queuectl worker list' shows the workers"},
-	{job.ErrUnknownKey, exitFailed, "unknown_key", ""},
+	{job.ErrUnknownKey, exitFailed, "unknown_key", "'queuectl config list' shows the settings"},
 	{job.ErrInvalid, exitUsage, "invalid", ""},
 	{syscall.ENOTDIR, exitFailed, "not_a_queue", "nothing was changed; choose another directory with --dir"},
 	{fs.ErrPermission, exitFailed, "permission", "check who may read and write %s"},

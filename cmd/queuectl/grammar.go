@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -119,9 +119,6 @@ func (s *session) execute(ctx context.Context, args []string) error {
 		args = []string{"version"}
 	}
 	args, s.argv = cutCommandLine(args)
-	if i := slices.IndexFunc(args, func(a string) bool { return !utf8.ValidString(a) }); i >= 0 {
-		return usage(fmt.Sprintf("argument %d (%q) is not valid UTF-8", i+1, args[i]), "")
-	}
 	command, err := parser.Parse(args)
 	if errors.Is(err, errHelp) {
 		return nil
@@ -129,7 +126,7 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	name := commandName(command, err)
 	if err != nil {
 		err = usageError(err, name, s.argv != nil)
-	} else {
+	} else if err = checkText(args, parser.Model.Flags); err == nil {
 		err = s.configure(g.Globals)
 	}
 	if err != nil && waits(name, args) {
@@ -172,11 +169,22 @@ func waits(command string, args []string) bool {
 		command == "queuectl enqueue" && (slices.Contains(args, "--wait") || slices.Contains(args, "-w"))
 }
 
+var (
+	negativeFlag = regexp.MustCompile(`^unknown flag -[0-9]`)
+	signalFlag   = regexp.MustCompile(`^unknown flag -[0-9A-Z]`)
+)
+
 // usageError turns what kong says of the arguments into a failure that names the help to read. Who
-// forgets the -- before a command line is told of it.
+// forgets the -- before a command line, or thinks of kill(1), is told of it.
 func usageError(err error, command string, dashes bool) error {
-	if command == "queuectl enqueue" && !dashes {
-		return usage(err.Error(), "a command line goes behind --, as in 'queuectl enqueue -- make -j4'; 'queuectl enqueue --help' has examples")
+	message, hint := err.Error(), fmt.Sprintf("'%s --help' has examples", command)
+	switch {
+	case command == "queuectl enqueue" && !dashes:
+		hint = "a command line goes behind --, as in 'queuectl enqueue -- make -j4'; " + hint
+	case command == "queuectl kill" && signalFlag.MatchString(message):
+		hint = "a signal is named with --signal, as in 'queuectl kill --signal KILL job1'"
+	case negativeFlag.MatchString(message):
+		message = negativeFlag.FindString(message) + ": nothing here may be negative"
 	}
-	return usage(err.Error(), fmt.Sprintf("'%s --help' has examples", command))
+	return usage(message, hint)
 }

@@ -63,7 +63,10 @@ func (s *session) configure(g globals) (err error) {
 		{"log-format", g.LogFormat, []string{"text", "json"}},
 	} {
 		if f.value != "" && !slices.Contains(f.choices, f.value) {
-			return usage(fmt.Sprintf("--%s must be one of %s, but is %q", f.name, strings.Join(f.choices, ", "), f.value), "")
+			variable := "QUEUECTL_" + strings.ToUpper(strings.ReplaceAll(f.name, "-", "_"))
+			return usage(
+				fmt.Sprintf("--%s must be one of %s, but is %q", f.name, strings.Join(f.choices, ", "), f.value),
+				fmt.Sprintf("%s sets it where the flag is not given", variable))
 		}
 	}
 	s.format = format(g.Output)

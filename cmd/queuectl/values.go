@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -57,4 +58,22 @@ func forgetEmpty(flags []*kong.Flag) {
 			}
 		}
 	}
+}
+
+// checkText returns a failure if an argument or a flag's variable is not UTF-8: kong has read it as
+// something else.
+func checkText(args []string, flags []*kong.Flag) error {
+	for i, arg := range args {
+		if !utf8.ValidString(arg) {
+			return usage(fmt.Sprintf("argument %d (%q) is not valid UTF-8", i+1, arg), "")
+		}
+	}
+	for _, f := range flags {
+		for _, name := range f.Envs {
+			if value := os.Getenv(name); !utf8.ValidString(value) {
+				return usage(fmt.Sprintf("%s (%q) is not valid UTF-8", name, value), "")
+			}
+		}
+	}
+	return nil
 }
