@@ -26,10 +26,14 @@ type Lock struct {
 // may not be written is opened for reading, which is enough to lock it.
 func OpenLock(path string) (*Lock, error) {
 	l, err := openLock(path, os.O_RDWR|os.O_CREATE)
-	if errors.Is(err, fs.ErrPermission) || isReadOnlyFS(err) {
-		return openLock(path, os.O_RDONLY)
+	if !errors.Is(err, fs.ErrPermission) && !isReadOnlyFS(err) {
+		return l, err
 	}
-	return l, err
+	l, readErr := openLock(path, os.O_RDONLY)
+	if errors.Is(readErr, fs.ErrNotExist) {
+		return nil, err // why there is none: it may not be made
+	}
+	return l, readErr
 }
 
 // CreateLock is OpenLock of a new file: the error wraps [fs.ErrExist] if there is one.

@@ -5,6 +5,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,20 @@ func TestOpenLock_ReadOnlyFileCanBeLocked(t *testing.T) {
 	}
 	if ok, err := open(t, path).TryExclusive(); !ok || err != nil {
 		t.Errorf("TryExclusive() = %v, %v", ok, err)
+	}
+}
+
+func TestOpenLock_SaysWhyAFileCannotBeMade(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("needs a user whom file modes bind; root may write everything")
+	}
+	dir := filepath.Join(t.TempDir(), "closed")
+	if err := os.Mkdir(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLock(filepath.Join(dir, "lock")); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v, want %v", err, fs.ErrPermission)
 	}
 }
 
