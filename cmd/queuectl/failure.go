@@ -82,7 +82,7 @@ var causes = []struct {
 	{job.ErrInvalid, exitUsage, "invalid", ""},
 	{syscall.ENOTDIR, exitFailed, "not_a_queue", "nothing was changed; choose another directory with --dir"},
 	{fs.ErrPermission, exitFailed, "permission", "check who may read and write %s"},
-	{syscall.ENOSPC, exitFailed, "disk_full", ""},
+	{syscall.ENOSPC, exitFailed, "disk_full", "free some space on the disk of %s"},
 }
 
 // explain turns any error into what the user gets to see.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -63,14 +64,22 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 	return s.change(ctx, func(q *queue.Queue) error {
 		ctx, stopNow, release := stopSignals(ctx, s)
 		defer release()
-		return cannotRecord(q.Run(ctx, queue.WorkerOptions{
+		started := false
+		err := q.Run(ctx, queue.WorkerOptions{
 			Slots:       c.Count,
 			Queues:      c.Queues,
 			UntilEmpty:  c.UntilEmpty,
 			BackoffBase: *c.BackoffBase,
 			StopNow:     stopNow,
-			Started:     func(w job.Worker) { c.started(s, w) },
-		}))
+			Started: func(w job.Worker) {
+				started = true
+				c.started(s, w)
+			},
+		})
+		if started {
+			err = cannotRecord(s, err)
+		}
+		return err
 	})
 }
 
@@ -92,13 +101,17 @@ func (c *workerStartCmd) started(s *session, w job.Worker) {
 }
 
 // cannotRecord gives an error that keeps a worker from recording what it does its exit code.
-func cannotRecord(err error) error {
+func cannotRecord(s *session, err error) error {
+	hint := "the worker could not record what it does and has stopped; its jobs will run again"
+	if errors.Is(err, eventlog.ErrDiskFull) {
+		hint = fmt.Sprintf("free some space on the disk of %s: %s", s.dir, hint)
+	}
 	for _, cause := range []error{
 		eventlog.ErrUnknown, eventlog.ErrNotCommitted, eventlog.ErrDiskFull, eventlog.ErrClosed,
 		eventlog.ErrNoLog, // the directory was deleted: worker start has made it
 	} {
 		if errors.Is(err, cause) {
-			return &failure{exit: exitUnknown, err: err, hint: "the worker could not record what it does and has stopped; its jobs will run again"}
+			return &failure{exit: exitUnknown, err: err, hint: hint}
 		}
 	}
 	return err
