@@ -48,18 +48,23 @@ var errEnough = errors.New("enough events")
 func (c *logListCmd) list(ctx context.Context, s *session, q *queue.Queue, limit int) error {
 	printed := storyListing(false)
 	streams := !s.asTable() && s.format != formatJSON && (limit == 0 || c.After > 0)
+	next := limit > 0 && c.After > 0 // the events after that one, and not the newest
 	ids := map[job.Position]string{}
 	var gathered []story
-	left := 0 // events that were left out
+	taken, left := 0, 0
 	err := q.Read(ctx, func(r queue.Record) error {
 		e := story{r, idOf(ids, r)}
 		switch {
 		case uint64(r.At.Position) <= c.After:
 			return nil
-		case limit > 0 && c.After > 0 && len(gathered)+left == limit:
+		case next && taken == limit && s.asTable():
+			left++
+			return nil
+		case next && taken == limit:
 			return errEnough
-		case streams:
-			left++ // printed: only counted
+		}
+		taken++
+		if streams {
 			return printed.print(s, []story{e})
 		}
 		gathered = append(gathered, e)
@@ -79,7 +84,11 @@ func (c *logListCmd) list(ctx context.Context, s *session, q *queue.Queue, limit
 		return err
 	}
 	if left > 0 && s.asTable() {
-		s.hint(fmt.Sprintf("%s not shown; --all shows every event", count(left, "older event")))
+		which := "older"
+		if next {
+			which = "later"
+		}
+		s.hint(fmt.Sprintf("%s not shown; --all shows every event", count(left, which+" event")))
 	}
 	return err
 }
