@@ -65,12 +65,20 @@ func withResult(r job.Result, data map[string]any) map[string]any {
 	if r == (job.Result{}) {
 		return data
 	}
-	data["exit_code"], data["signal"] = r.Exit, optional(r.Signal)
+	data["exit_code"], data["signal"] = exitOf(r), optional(r.Signal)
 	data["started_at"], data["finished_at"] = moment(r.Start), moment(r.End)
 	data["cpu_seconds"], data["max_rss_bytes"] = r.CPU.Seconds(), r.MaxRSS
 	data["output_bytes"], data["output_tail"] = r.OutputSize, r.Tail
 	data["left_behind"] = r.LeftBehind
 	return data
+}
+
+// exitOf is null for a command that a signal ended: it had no exit code.
+func exitOf(r job.Result) *int32 {
+	if r.Signal != 0 {
+		return nil
+	}
+	return &r.Exit
 }
 
 // moment is a time in Unix nanoseconds as JSON: null if it is 0.

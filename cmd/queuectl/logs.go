@@ -78,10 +78,11 @@ func (c *logsCmd) run(ctx context.Context, s *session, q *queue.Queue) (job.Posi
 		}
 	}
 	if j.Run == 0 {
-		return 0, &failure{
-			code: "never_ran", message: fmt.Sprintf("job %q has not run: it is %s", c.ID, j.State),
-			hint: "'queuectl logs -f' waits for its first run",
+		f := &failure{code: "never_ran", message: fmt.Sprintf("job %q has not run: it is %s", c.ID, j.State)}
+		if !j.State.Ended() {
+			f.hint = "'queuectl logs -f' waits for its first run"
 		}
+		return 0, f
 	}
 	return j.Run, nil
 }

@@ -26,6 +26,9 @@ Examples:
 // Run asks the workers to stop.
 func (c *workerStopCmd) Run(ctx context.Context, s *session) error {
 	return s.existing(ctx, func(q *queue.Queue) error {
+		if err := q.Damage(); err != nil {
+			return err // who runs is not known
+		}
 		reached, err := q.RequestStop(ctx, c.Now, c.IDs...)
 		if err != nil {
 			return err
