@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -34,11 +35,12 @@ func (demoCmd) Run(ctx context.Context, s *session) error { return runDemo(ctx, 
 // demo shows the queue at work in a temporary directory, with real commands and real worker processes,
 // and checks everything that it shows.
 type demo struct {
-	s    *session
-	self string // this program
-	dir  string
-	q    *queue.Queue
-	step int
+	s       *session
+	self    string // this program
+	dir     string
+	q       *queue.Queue
+	step    int
+	workers []*demoWorker // that were started
 }
 
 // errDemo is a difference between what was seen and what should have been.
@@ -57,6 +59,9 @@ func runDemo(ctx context.Context, s *session) (err error) {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
+	pipes := make(chan os.Signal, 1) // who stops reading would otherwise leave workers behind
+	signal.Notify(pipes, syscall.SIGPIPE)
+	defer signal.Stop(pipes)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	d := &demo{s: s, self: self, dir: filepath.Join(root, "queue")}
@@ -64,11 +69,21 @@ func runDemo(ctx context.Context, s *session) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.q.Close()) }()
+	defer d.endWorkers(context.WithoutCancel(ctx))
+	return d.play(ctx)
+}
+
+// play goes through the scenes.
+func (d *demo) play(ctx context.Context) error {
 	d.say("queuectl demo: real commands and real worker processes, in %s", d.dir)
 	for _, scene := range []func(context.Context) error{
 		d.completes, d.dies, d.missingProgram, d.sharesWork, d.survivesKill, d.stopsAndRestarts, d.retriesDead,
 	} {
-		if err := scene(ctx); err != nil {
+		err := scene(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return &errDemo{fmt.Sprintf("step %d had not ended after a minute", d.step)}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -76,8 +91,11 @@ func runDemo(ctx context.Context, s *session) (err error) {
 	return nil
 }
 
-func (d *demo) open(ctx context.Context) (err error) {
-	d.q, err = queue.Open(ctx, d.dir, queue.Options{})
+func (d *demo) open(ctx context.Context) error {
+	q, err := queue.Open(ctx, d.dir, queue.Options{})
+	if err == nil {
+		d.q = q
+	}
 	return err
 }
 
@@ -99,32 +117,6 @@ func expect[T comparable](what string, got, want T) error {
 	return nil
 }
 
-// worker starts a worker process; the function that it returns waits for its end.
-func (d *demo) worker(args ...string) (*exec.Cmd, func() error, error) {
-	cmd := exec.Command(d.self, append([]string{"--dir", d.dir, "--log-level", "error", "worker", "start"}, args...)...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start a worker process: %w", err)
-	}
-	wait := func() error {
-		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("worker process: %w: %s", err, strings.TrimSpace(stderr.String()))
-		}
-		return nil
-	}
-	return cmd, wait, nil
-}
-
-// drain runs a worker process until nothing is left to do.
-func (d *demo) drain() error {
-	_, wait, err := d.worker("--until-empty")
-	if err != nil {
-		return err
-	}
-	return wait()
-}
-
 func (d *demo) completes(ctx context.Context) error {
 	d.title("A job that completes.")
 	j, err := d.q.Enqueue(ctx, job.Spec{ID: "hello", Command: "echo hello from the queue"})
@@ -132,7 +124,7 @@ func (d *demo) completes(ctx context.Context) error {
 		return err
 	}
 	d.say("   enqueued %s: %s", j.Spec.ID, j.Spec.Command)
-	if err := d.drain(); err != nil {
+	if err := d.drain(ctx); err != nil {
 		return err
 	}
 	if j, err = d.q.Job(ctx, "hello"); err != nil {
@@ -158,7 +150,7 @@ func (d *demo) dies(ctx context.Context) error {
 	if _, err := d.q.SetConfig(ctx, "backoff_base", "1.5"); err != nil {
 		return err
 	}
-	if err := d.drain(); err != nil {
+	if err := d.drain(ctx); err != nil {
 		return err
 	}
 	return d.story(ctx, "broken")
@@ -202,7 +194,7 @@ func (d *demo) missingProgram(ctx context.Context) error {
 	if _, err := d.q.Enqueue(ctx, job.Spec{ID: "typo", Argv: []string{"no-such-program"}, MaxRetries: &none}); err != nil {
 		return err
 	}
-	if err := d.drain(); err != nil {
+	if err := d.drain(ctx); err != nil {
 		return err
 	}
 	j, err := d.q.Job(ctx, "typo")
@@ -226,15 +218,15 @@ func (d *demo) sharesWork(ctx context.Context) error {
 	if _, err := d.q.EnqueueMany(ctx, specs, queue.EnqueueOptions{}); err != nil {
 		return err
 	}
-	_, first, err := d.worker("--until-empty")
+	first, err := d.worker("--until-empty")
 	if err != nil {
 		return err
 	}
-	_, second, err := d.worker("--until-empty")
+	second, err := d.worker("--until-empty")
 	if err != nil {
-		return errors.Join(err, first())
+		return err
 	}
-	if err := errors.Join(first(), second()); err != nil {
+	if err := errors.Join(first.wait(ctx), second.wait(ctx)); err != nil {
 		return err
 	}
 	claims, completions, by := map[job.Position]int{}, map[job.Position]int{}, map[job.Position]int{}
@@ -277,7 +269,7 @@ func (d *demo) survivesKill(ctx context.Context) error {
 		d.say("   skipped: there is no SIGKILL on Windows")
 		return nil
 	}
-	victim, victimGone, err := d.worker()
+	victim, err := d.worker()
 	if err != nil {
 		return err
 	}
@@ -291,7 +283,7 @@ func (d *demo) survivesKill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, heirGone, err := d.worker()
+	heir, err := d.worker()
 	if err != nil {
 		return err
 	}
@@ -302,15 +294,14 @@ func (d *demo) survivesKill(ctx context.Context) error {
 		return fmt.Errorf("write the marker: %w", err)
 	}
 	killed := time.Now()
-	if err := victim.Process.Kill(); err != nil {
+	if err := victim.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill the worker: %w", err)
 	}
 	again, err := d.until(ctx, "long", func(j job.Job) bool { return j.Run > started.Run })
 	if err != nil {
 		return err
 	}
-	d.say("   killed process %d; another worker started the job again %s later", victim.Process.Pid, again.StartedAt.Sub(killed).Round(100*time.Microsecond))
-	_ = victimGone() // it was killed: of course it ended badly
+	d.say("   killed process %d; another worker started the job again %s later", victim.cmd.Process.Pid, again.StartedAt.Sub(killed).Round(100*time.Microsecond))
 	j, err := d.until(ctx, "long", func(j job.Job) bool { return j.State.Ended() })
 	if err != nil {
 		return err
@@ -319,16 +310,16 @@ func (d *demo) survivesKill(ctx context.Context) error {
 	if err := errors.Join(expect("the state", j.State, job.Completed), expect("crashes", j.Crashes, 1), expect("attempts", j.Attempts, 0)); err != nil {
 		return err
 	}
-	return d.stopWorkers(ctx, heirGone)
+	return d.stopWorkers(ctx, heir)
 }
 
 // stopWorkers stops the one worker that is left, as queuectl worker stop does.
-func (d *demo) stopWorkers(ctx context.Context, gone func() error) error {
+func (d *demo) stopWorkers(ctx context.Context, last *demoWorker) error {
 	reached, err := d.q.RequestStop(ctx, false)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(expect("the number of workers that stop", reached, 1), gone()); err != nil {
+	if err := errors.Join(expect("the number of workers that stop", reached, 1), last.wait(ctx)); err != nil {
 		return err
 	}
 	d.say("   worker stop: reached %d worker, which has ended", reached)
@@ -397,7 +388,7 @@ func (d *demo) until(ctx context.Context, id string, ok func(job.Job) bool) (job
 		}
 		select {
 		case <-ctx.Done():
-			return j, &errDemo{fmt.Sprintf("job %s is still %s after a minute", id, j.State)}
+			return j, ctx.Err()
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -411,7 +402,7 @@ func (d *demo) untilWorkers(ctx context.Context, n int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return &errDemo{fmt.Sprintf("%d workers after a minute, not %d", len(workers), n)}
+			return ctx.Err()
 		case <-time.After(time.Millisecond):
 		}
 	}
