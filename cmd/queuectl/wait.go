@@ -197,7 +197,7 @@ func jobExitCode(j job.Job) int {
 	case j.Exit != nil && *j.Exit != 0:
 		return int(*j.Exit)
 	case strings.HasPrefix(j.LastError, "Timeout"):
-		return signalled + sigterm // the command caught the signal and left with 0
+		return signalled + sigterm // the command caught the signal and left by itself: its code means nothing
 	}
 	return exitNotCompleted
 }
