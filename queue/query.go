@@ -168,10 +168,14 @@ func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
 	return records, err
 }
 
-// Read passes every durable event of the log to fn, oldest first, and returns at the end of the log or
-// with fn's first error. A damaged log gives the sound events before the damage and then the
-// *eventlog.CorruptError.
+// Read passes every event that is in the log to fn, oldest first, and returns at the end of the log or
+// with fn's first error. What was written and not synced is made durable first: this is where people look
+// when an answer was eventlog.ErrUnknown. A damaged log gives the sound events before the damage and then
+// the *eventlog.CorruptError.
 func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
+	if err := q.view(ctx, func(*decide.State) {}); err != nil {
+		return err
+	}
 	r, err := q.reader(0)
 	if err != nil {
 		return err

@@ -198,3 +198,45 @@ func TestOpen_NoCreateLeavesNothing(t *testing.T) {
 		t.Errorf("got %v, want ErrNoLog", err)
 	}
 }
+
+// TestRead_ShowsWhatWasUnknown: who asks the log about an unknown outcome must not be told that nothing
+// happened when it comes to light with the next sync.
+func TestRead_ShowsWhatWasUnknown(t *testing.T) {
+	t.Parallel()
+	memory := queue.NewMemory()
+	writer, err := memory.Open(t.Context(), queue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	memory.Log.Inject(func(op eventlog.Op) error {
+		if op == eventlog.OpSync {
+			return errors.New("the disk is on fire")
+		}
+		return nil
+	})
+	if _, err := writer.Enqueue(t.Context(), job.Spec{ID: "maybe", Kind: "k"}); !errors.Is(err, eventlog.ErrUnknown) {
+		t.Fatalf("got %v, want ErrUnknown", err)
+	}
+	reader, err := memory.Open(t.Context(), queue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	read := func() (ids []string, err error) {
+		err = reader.Read(t.Context(), func(r queue.Record) error {
+			if e, ok := r.Event.(*job.JobEnqueued); ok {
+				ids = append(ids, e.Spec.ID)
+			}
+			return nil
+		})
+		return ids, err
+	}
+	if ids, err := read(); !errors.Is(err, eventlog.ErrUnknown) {
+		t.Errorf("while no sync succeeds: got %v, %v; want ErrUnknown", ids, err)
+	}
+	memory.Log.Inject(nil)
+	if ids, err := read(); err != nil || len(ids) != 1 {
+		t.Errorf("when syncs succeed again: got %v, %v; want the job", ids, err)
+	}
+}

@@ -22,7 +22,7 @@ func smallDisk(t *testing.T, kib int) string {
 	return dir
 }
 
-// queuectl runs the program and returns what it printed and its exit code.
+// queuectl runs the program on the queue in dir and returns what it printed and its exit code.
 func queuectl(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.Command("queuectl", append([]string{"--dir", dir}, args...)...)
