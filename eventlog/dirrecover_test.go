@@ -93,6 +93,31 @@ func TestOpen_TornTailIsCut(t *testing.T) {
 	}
 }
 
+func TestOpen_TornTailIsKeptBeforeItIsCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).append(t, "a")
+	torn := takenBack(t, dir, "torn")[:20]
+	path, data := tailOf(t, dir)
+	appendBytes(t, path, torn)
+	w := &watchedDisk{}
+	w.setFail(func(call string) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if cut := info.Size() == int64(len(data)); cut != (call == "datasync "+segmentName(1) || call == "syncdir log") {
+			t.Errorf("at %s: the tail is cut: %v", call, cut)
+		}
+		return nil
+	})
+	h := openDirLog(t, dir, Options{disk: w.disk()})
+	wantRepair(t, h, dir, torn)
+	wantCalls(t, w,
+		"syncdir "+filepath.Base(dir), fmt.Sprintf("datasync %s-%d-1", segmentName(1), len(data)), "syncdir quarantine",
+		"datasync "+segmentName(1), "syncdir log")
+}
+
 func TestAppend_CutsTheTornTailThatAnotherProcessLeft(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -94,19 +94,17 @@ func asNobody(t *testing.T, c *exec.Cmd, dir string) {
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
-func TestSync_AsManyAsThereAreGroups(t *testing.T) {
-	t.Parallel()
+// traced runs a process for a role, and returns what strace has to say of the given system calls.
+// Calls of several threads may be told of in two parts.
+func traced(t *testing.T, calls, role string, args ...string) string {
+	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("needs strace")
 	}
-	dir := t.TempDir()
-	openDirLog(t, dir, Options{}).Close()
-	const appends = 50
-	c := process(t.Context(), t, "one at a time", dir, fmt.Sprint(appends))
+	c := process(t.Context(), t, role, args...)
 	trace := filepath.Join(t.TempDir(), "trace")
-	c.Args = append([]string{strace, "-f", "-y", "-e", "trace=write,fsync,fdatasync", "-o", trace}, c.Args...)
-	c.Args[slices.Index(c.Args, trace)+1] = c.Path
+	c.Args = append([]string{strace, "-f", "-y", "-e", "trace=" + calls, "-o", trace, c.Path}, c.Args[1:]...)
 	c.Path = strace
 	c.Stderr = nil
 	if output, err := c.CombinedOutput(); err != nil {
@@ -116,8 +114,16 @@ func TestSync_AsManyAsThereAreGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Calls of several threads may be told of in two parts.
-	calls := regexp.MustCompile(`(write|fsync|fdatasync)\(\d+<[^>]*/(`+segmentName(1)+`|durable|log)>`).FindAllStringSubmatch(string(data), -1)
+	return string(data)
+}
+
+func TestSync_AsManyAsThereAreGroups(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).Close()
+	const appends = 50
+	trace := traced(t, "write,fsync,fdatasync", "one at a time", dir, fmt.Sprint(appends))
+	calls := regexp.MustCompile(`(write|fsync|fdatasync)\(\d+<[^>]*/(`+segmentName(1)+`|durable|log)>`).FindAllStringSubmatch(trace, -1)
 	var got []string
 	for _, call := range calls {
 		got = append(got, call[1]+" "+call[2])
@@ -126,5 +132,23 @@ func TestSync_AsManyAsThereAreGroups(t *testing.T) {
 	want = append(want, "fdatasync durable")
 	if !slices.Equal(got, want) {
 		t.Errorf("calls are\n%s\nwant %d writes and a sync after each, and one of D at the end", strings.Join(got, "\n"), appends)
+	}
+}
+
+// That a directory is synced shows in no file, so only the system can tell.
+func TestOpen_DirectoriesOfANewLogReachTheDisk(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace := traced(t, "fsync", "create", filepath.Join(root, "a", "b"))
+	var got []string
+	for _, call := range regexp.MustCompile(`fsync\(\d+<([^>]*)>`).FindAllStringSubmatch(trace, -1) {
+		got = append(got, regexp.MustCompile(`-\d+$`).ReplaceAllString(call[1], "-"))
+	}
+	want := []string{root, root + "/a", root + "/a/b/" + tempPrefix, root + "/a/b"}
+	if !slices.Equal(got, want) {
+		t.Errorf("synced %q, want %q", got, want)
 	}
 }

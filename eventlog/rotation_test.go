@@ -102,6 +102,35 @@ func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
 	}
 }
 
+// TestRotation_SealsInBothDirectories: sealed is synced first, so that a power cut may leave a
+// segment in both, but never in neither.
+func TestRotation_SealsInBothDirectories(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h, w := openWatched(t, dir, Options{SegmentSize: 150})
+	synced := map[string]int{} // how many segments the directory had
+	w.setFail(func(call string) error {
+		switch call {
+		case "syncdir sealed":
+			synced = map[string]int{sealedDir: len(segmentsIn(t, filepath.Join(dir, sealedDir)))}
+		case "syncdir log":
+			synced[logDir] = len(segmentsIn(t, filepath.Join(dir, logDir)))
+		}
+		return nil
+	})
+	for range 5 {
+		h.append(t, "a")
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{logDir, sealedDir} {
+		if n := len(segmentsIn(t, filepath.Join(dir, name))); n < 2 || synced[name] != n {
+			t.Errorf("%s has %d segments, want at least 2; when it was synced it had %d", name, n, synced[name])
+		}
+	}
+}
+
 // TestRotation_OneSegmentAtATime finds a tail that is too large already for a commit that is, too.
 func TestRotation_OneSegmentAtATime(t *testing.T) {
 	t.Parallel()
