@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/queuectl/queuectl/internal/file"
 	"github.com/queuectl/queuectl/internal/process"
 )
@@ -152,6 +154,36 @@ func TestEndOrphan_OfAWorkerThatLivesSparesIt(t *testing.T) {
 	}
 	if got := LeftBehind(dir, 12); slices.Contains(got, os.Getpid()) {
 		t.Errorf("LeftBehind = %v, with the worker", got)
+	}
+}
+
+// The open file is on its way through a socket, where no look at processes finds it: as if its
+// owner was in another container. Not parallel, as above.
+func TestEndOrphan_HolderThatCannotBeSeenLives(t *testing.T) {
+	dir := t.TempDir()
+	r := hold(t, dir, 12)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(int(r.File().Fd())), nil, 0)
+	if err := errors.Join(err, r.Abandon()); err != nil {
+		t.Fatal(err)
+	}
+	o, err := openOrphan(dir, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.close()
+	var survivors *SurvivorError
+	if err := o.end(t.Context(), 0, time.Millisecond); !errors.As(err, &survivors) || len(survivors.Pids) != 0 {
+		t.Errorf("error = %v, want a SurvivorError without a pid", err)
+	}
+	if err := errors.Join(unix.Close(pair[0]), unix.Close(pair[1])); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.end(t.Context(), time.Hour, 0); err != nil {
+		t.Errorf("error = %v after the lock was let go", err)
 	}
 }
 
