@@ -62,7 +62,7 @@ func TestKill_SendsTheSignalToTheGroup(t *testing.T) {
 		{"TERM", "echo; sleep 3600", 15, -1, 15, true},
 		{"TERM, politely", "trap 'exit 0' TERM; echo; while :; do sleep 0.02; done", 15, 0, 0, true},
 		{"KILL", "trap '' TERM; echo; sleep 3600", 9, -1, 9, true},
-		{"another alone", "trap 'exit 5' USR1; sleep 3600 & echo; wait", int(syscall.SIGUSR1), 5, 0, false},
+		{"another alone", "trap 'kill $!; exit 5' USR1; sleep 3600 & echo; wait", int(syscall.SIGUSR1), 5, 0, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
