@@ -37,9 +37,10 @@ type Outcome struct {
 }
 
 // Finish ends a run. It completes the job; or counts a failed attempt, after which the job waits for
-// its next one or is dead; or gives the job back. If the job's cancellation was asked for, the job is
-// cancelled however the run ended, because many programs end with exit code 0 when they get TERM; the
-// event holds the result.
+// its next one or is dead; or gives the job back. A job with neither retries nor repetition after a
+// crash is not given back by a worker that stops: the run is over as if the worker had died. If the
+// job's cancellation was asked for, the job is cancelled however the run ended, because many programs
+// end with exit code 0 when they get TERM; the event holds the result.
 //
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
@@ -57,6 +58,9 @@ func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, e
 		return []job.Event{&job.JobCancelled{Job: o.Job, Run: o.Run, Result: o.Result}}, nil
 	case o.Failure == job.WhyNone && o.Returned == job.WhyNone:
 		return []job.Event{&job.JobCompleted{Job: o.Job, Run: o.Run, Result: o.Result}}, nil
+	case o.Returned == job.WhyStop && b.OnCrash == job.CrashDead && b.MaxRetries == 0:
+		// At most once: it was begun, and its worker leaves it.
+		return []job.Event{&job.JobDied{Job: o.Job, Run: o.Run, Why: job.WhyOnCrash, Result: o.Result}}, nil
 	case o.Returned != job.WhyNone:
 		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: o.Returned}}, nil
 	case b.Attempts >= b.MaxRetries:

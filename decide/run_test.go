@@ -175,6 +175,35 @@ func TestFinish_GivenBackCountsNothing(t *testing.T) {
 	}
 }
 
+// A job that is not to be repeated, neither after a failure nor after a crash, was begun: it may have done something.
+func TestFinish_GivenBackAfterItsBeginRunsAtMostOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name       string
+		onCrash    job.OnCrash
+		maxRetries uint32
+		why        job.Why
+		want       job.State
+	}{
+		{"begun", job.CrashDead, 0, job.WhyStop, job.Dead},
+		{"not begun", job.CrashDead, 0, job.WhyNotStarted, job.Pending},
+		{"may be repeated after a failure", job.CrashDead, 1, job.WhyStop, job.Pending},
+		{"may be repeated after a crash", job.CrashRetry, 0, job.WhyStop, job.Pending},
+	} {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		w.must(decide.Enqueue(w.State, w.at, []job.Spec{
+			{ID: "a", Command: "true", OnCrash: test.onCrash, MaxRetries: &test.maxRetries},
+		}, false))
+		w.run(worker, decide.Outcome{Returned: test.why, Result: job.Result{Signal: 15}})
+		j := w.job("a")
+		if j.State != test.want || j.State == job.Dead && (j.Why != job.WhyOnCrash || j.Crashes != 1 || j.Attempts != 0) {
+			t.Errorf("%s: %+v", test.name, j)
+		}
+		w.agree()
+	}
+}
+
 func TestFinish_CancelAsked(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
