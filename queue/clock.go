@@ -1,6 +1,11 @@
 package queue
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+)
 
 // clock notices that the wall clock was set back, by comparing it with the monotonic clock.
 type clock struct {
@@ -26,4 +31,37 @@ func (c *clock) steppedBack() time.Duration {
 		return 0
 	}
 	return back
+}
+
+// clockStep is a step back of the wall clock.
+type clockStep struct {
+	after job.Position // last one folded before it was noticed
+	back  time.Duration
+}
+
+// noticeStep lets what waits stay as far away as it was when the wall clock was set back. It comes before
+// anything is decided or looked at: what is decided after the step counts from the new time already. What
+// another process decided between the step and this moment cannot be told apart.
+func (m *machine) noticeStep() {
+	m.measure()
+	m.tellSteps(math.MaxUint64)
+}
+
+// measure notes a step back of the wall clock.
+func (m *machine) measure() {
+	if m.clock == nil {
+		return
+	}
+	if back := m.clock.steppedBack(); back > 0 {
+		m.steps = append(m.steps, clockStep{after: m.state.Jobs.Position(), back: back})
+	}
+}
+
+// tellSteps tells the timeline of the steps that came before the event at next: each when it was noticed,
+// and all again when the log is read again.
+func (m *machine) tellSteps(next job.Position) {
+	for m.told < len(m.steps) && m.steps[m.told].after < next {
+		m.state.Timeline.StepBack(int64(m.steps[m.told].back))
+		m.told++
+	}
 }

@@ -23,6 +23,8 @@ type machine struct {
 	copies  map[string]bool   // in quarantine, of which the log has an event
 	workers int               // that run in this process: only they wait for a time
 	clock   *clock            // nil while there are none
+	steps   []clockStep       // that were noticed
+	told    int               // how many of them the timeline of this state was told of
 }
 
 // welcome counts a worker that begins here, and dismiss one that has ended.
@@ -38,26 +40,15 @@ func (m *machine) dismiss() {
 	}
 }
 
-// noticeStep lets what waits stay as far away as it was when the wall clock was set back. It comes before
-// anything is folded: what is decided after the step counts from the new time already. What another
-// process decided between the step and this moment cannot be told apart.
-func (m *machine) noticeStep() {
-	if m.clock == nil {
-		return
-	}
-	if back := m.clock.steppedBack(); back > 0 {
-		m.state.Timeline.StepBack(int64(back))
-	}
-}
-
 // Fold takes a commit that another process wrote, or an earlier one.
 func (m *machine) Fold(e *eventlog.Entry) error {
-	m.noticeStep()
+	m.measure()
 	if e.Meta != m.meta {
 		m.meta, m.actor = e.Meta, actorOf(e.Meta)
 	}
 	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.actor}
 	for _, ev := range e.Events {
+		m.tellSteps(at.Position)
 		err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data)
 		if err == nil && job.Kind(ev.Kind) == job.KindLogRepaired {
 			err = m.foldRepair(ev.Data)
@@ -90,7 +81,7 @@ func (m *machine) recorded(e job.LogRepaired) {
 
 // Reset forgets everything that is in the log; it is read again.
 func (m *machine) Reset() {
-	m.state, m.copies = decide.NewState(), nil
+	m.state, m.copies, m.told = decide.NewState(), nil, 0
 }
 
 // rule is a command with its arguments: what it would add to the log.

@@ -334,39 +334,6 @@ func TestRun_DiedWorkersJobsRunElsewhere(t *testing.T) {
 	}
 }
 
-func TestRun_ClockSetBackDelaysNothingThatWaits(t *testing.T) {
-	t.Parallel()
-	q, clock := queuetest.Open(t)
-	enqueue(t, q, job.Spec{ID: "soon", Kind: "k", Delay: time.Minute})
-	ran := make(chan struct{})
-	stop, _, wait := works(t, q, queue.WorkerOptions{Handlers: map[string]queue.Handler{"k": func(context.Context, job.Job) error {
-		close(ran)
-		return nil
-	}}})
-	clock.Step(-time.Hour)
-	enqueue(t, q, job.Spec{ID: "wakes the worker", Kind: "other"})
-	clock.Advance(time.Minute)
-	enqueue(t, q, job.Spec{ID: "wakes it again", Kind: "other"})
-	select {
-	case <-ran:
-	case <-t.Context().Done():
-		t.Error("the job still waits")
-	}
-	stop()
-	if err := wait(); err != nil {
-		t.Error(err)
-	}
-	stepped := false
-	err := q.Read(t.Context(), func(r queue.Record) error {
-		_, is := r.Event.(job.ClockStepped)
-		stepped = stepped || is
-		return nil
-	})
-	if err != nil || !stepped {
-		t.Errorf("the step back is not in the log (%v)", err)
-	}
-}
-
 func TestRun_EndsWhenTheDirectoryIsDeleted(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "queue")
@@ -400,40 +367,6 @@ func TestRun_SaysThatACommandLeftProcessesBehind(t *testing.T) {
 	}
 	if p, err := os.FindProcess(printedPID(t, q, find(t, q, "leaves one").Run)); err == nil {
 		_ = p.Kill() // it may have ended
-	}
-}
-
-func TestRun_ClockSetBackIsCountedOnceForAllWorkers(t *testing.T) {
-	t.Parallel()
-	q, clock := queuetest.Open(t)
-	ran := make(chan string, 3)
-	handlers := map[string]queue.Handler{"k": func(_ context.Context, j job.Job) error {
-		ran <- j.Spec.ID
-		return nil
-	}}
-	enqueue(t, q, job.Spec{ID: "later", Kind: "k", Delay: 90 * time.Minute})
-	stop1, _, wait1 := works(t, q, queue.WorkerOptions{Handlers: handlers})
-	stop2, _, wait2 := works(t, q, queue.WorkerOptions{Handlers: handlers})
-	clock.Step(-time.Hour)
-	// This one was enqueued after the step, so nothing of its delay has passed.
-	enqueue(t, q, job.Spec{ID: "after the step", Kind: "k", Delay: 10 * time.Minute})
-	clock.Advance(5 * time.Minute)
-	enqueue(t, q, job.Spec{ID: "now", Kind: "k"})
-	if got := <-ran; got != "now" {
-		t.Errorf("%q ran first", got)
-	}
-	clock.Advance(5 * time.Minute)
-	if got := <-ran; got != "after the step" {
-		t.Errorf("%q ran after ten minutes", got)
-	}
-	clock.Advance(80 * time.Minute)
-	if got := <-ran; got != "later" {
-		t.Errorf("%q ran at last", got)
-	}
-	stop1()
-	stop2()
-	if err := errors.Join(wait1(), wait2()); err != nil {
-		t.Error(err)
 	}
 }
 
