@@ -157,6 +157,9 @@ func (s *Spec) checkNames() error {
 // CheckQueue returns an error that wraps ErrInvalid if no queue can have this name.
 func CheckQueue(name string) error { return checkWord("queue", name) }
 
+// CheckKind returns an error that wraps ErrInvalid if no job can be of this kind.
+func CheckKind(name string) error { return checkWord("kind", name) }
+
 // checkWord checks the name of a queue or kind.
 func checkWord(field, name string) error {
 	if name == "" || strings.Contains(name, " ") {

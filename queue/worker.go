@@ -26,7 +26,7 @@ type Handler func(ctx context.Context, j job.Job) error
 // time.
 type WorkerOptions struct {
 	Slots       int                // runs at a time; 0 = 1
-	Queues      []string           // served; nil = all
+	Queues      []string           // served; empty = all
 	Handlers    map[string]Handler // by kind
 	NoShell     bool               // run no commands; a queue in memory never does
 	Env         []string           // environment of commands; nil = that of this process
@@ -108,8 +108,16 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 	if opt.BackoffBase != 0 && !(opt.BackoffBase >= 1) {
 		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
 	}
+	if len(opt.Queues) == 0 {
+		opt.Queues = nil // as in the log
+	}
 	for _, name := range opt.Queues {
 		if err := job.CheckQueue(name); err != nil {
+			return nil, err
+		}
+	}
+	for kind := range opt.Handlers {
+		if err := job.CheckKind(kind); err != nil { // "" would stand for commands
 			return nil, err
 		}
 	}

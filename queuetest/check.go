@@ -205,7 +205,7 @@ func (m *machine) Work(t *rapid.T) {
 // to.
 func (m *machine) reclaim(t *rapid.T) {
 	q := m.processes[len(m.processes)-1]
-	nothing := map[string]queue.Handler{"no job has this kind": nil}
+	nothing := map[string]queue.Handler{"no-job-has-this-kind": nil}
 	if err := Drain(context.Background(), q, nothing); err != nil {
 		t.Fatalf("reclaim: %v", err)
 	}
