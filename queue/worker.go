@@ -213,7 +213,7 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 			return why, w.failure()
 		}
 		if slots := w.reserve(g.due, batch); slots > 0 {
-			if batch *= 2; w.claim(slots) < slots {
+			if batch = min(2*batch, w.opt.Slots); w.claim(slots) < slots {
 				batch = 1
 			}
 			continue
