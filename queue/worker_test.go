@@ -347,6 +347,9 @@ func TestRun_EndsWhenTheDirectoryIsDeleted(t *testing.T) {
 	if err := wait(); !errors.Is(err, eventlog.ErrNoLog) {
 		t.Errorf("the worker returned %v, want ErrNoLog", err)
 	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is there again (%v)", err)
+	}
 }
 
 func TestRun_SaysThatACommandLeftProcessesBehind(t *testing.T) {

@@ -43,11 +43,25 @@ func makeOutput(path string) (*os.File, error) {
 	const flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	f, err := os.OpenFile(path, flag, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+		if err = makeDirs(filepath.Dir(path)); err == nil {
 			f, err = os.OpenFile(path, flag, 0o600)
 		}
 	}
 	return f, err
+}
+
+// makeDirs makes a directory and the one that it is in, but no more: who deleted a queue does not want it back.
+func makeDirs(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.Mkdir(filepath.Dir(dir), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+			err = os.Mkdir(dir, 0o700)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // reuse returns the file c.Reuse under the name of c.Output, opened for appending. It returns nil if it cannot serve,

@@ -28,7 +28,8 @@ type Command struct {
 
 	Stdin string // text; "@path" = from that file, from Dir; "" = the null device
 
-	// Output is the file that stdout and stderr are appended to. It is made (0600) with its directories, and removed
+	// Output is the file that stdout and stderr are appended to. It is made (0600) with its directory and the one that
+	// this is in, but no more: whoever deleted what is above those does not want it back. The file is removed
 	// at the end if it is empty, unless KeepEmpty. "" = the null device.
 	Output    string
 	KeepEmpty bool // leave an empty Output to the caller, for Reuse or to be removed

@@ -90,6 +90,17 @@ func TestStart_OutputWithoutAPlaceIsTheMachinesFault(t *testing.T) {
 	}
 }
 
+func TestStart_DeletedDirectoryIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	deleted := filepath.Join(t.TempDir(), "deleted")
+	if p, err := Start(command(t, Command{Line: "exit 0", Output: filepath.Join(deleted, "output", "000001", "1.log")})); err == nil {
+		t.Errorf("Start = %+v, want an error", p.Result())
+	}
+	if _, err := os.Stat(deleted); !os.IsNotExist(err) {
+		t.Errorf("stat of the deleted directory: %v, want that it is not there", err)
+	}
+}
+
 func TestKill_AfterTheEndDoesNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Command{{Line: "exit 0"}, {Argv: []string{"no-such-program"}}} {
