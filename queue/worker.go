@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -102,8 +103,8 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 	if opt.Slots == 0 {
 		opt.Slots = 1
 	}
-	if opt.Slots < 0 {
-		return nil, fmt.Errorf("worker slots %d: %w: at least 1", opt.Slots, job.ErrInvalid)
+	if opt.Slots < 0 || opt.Slots > math.MaxInt32 { // the log has 32 bits for it
+		return nil, fmt.Errorf("worker slots %d: %w: must be 1 to %d", opt.Slots, job.ErrInvalid, math.MaxInt32)
 	}
 	if opt.BackoffBase != 0 && !(opt.BackoffBase >= 1) {
 		return nil, fmt.Errorf("worker backoff base %v: %w: at least 1", opt.BackoffBase, job.ErrInvalid)
