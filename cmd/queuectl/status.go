@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
@@ -28,6 +29,9 @@ func (statusCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		status.Dir = s.dir
+		if s.noQueue {
+			status.Head = eventlog.Head{} // that of the empty queue in memory
+		}
 		if s.format.machine() {
 			return s.document(viewStatus(status))
 		}
