@@ -114,7 +114,7 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "help":
-		args = append(slices.Clone(args[1:]), "--help")
+		args = append([]string{"--help"}, args[1:]...) // and not behind a --
 	case "--version":
 		args = []string{"version"}
 	}
