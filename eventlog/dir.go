@@ -155,6 +155,13 @@ func (s *dirStore) current() error {
 
 func (s *dirStore) tryLock() (bool, error) {
 	ok, err := s.lock.TryExclusive()
+	if errors.Is(err, fs.ErrClosed) { // by unlock
+		var lock *file.Lock
+		if lock, err = s.lockAgain(); err == nil {
+			s.lock = lock
+			ok, err = lock.TryExclusive()
+		}
+	}
 	if err != nil || !ok {
 		return false, err
 	}
@@ -165,12 +172,25 @@ func (s *dirStore) tryLock() (bool, error) {
 	return true, nil
 }
 
-// await opens the lock file once more: this goroutine may still wait when the store is closed.
-func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
+// lockAgain opens the lock file once more. What it returns is of the same log.
+func (s *dirStore) lockAgain() (*file.Lock, error) {
 	lock, err := file.OpenExistingLock(s.path(lockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%s was deleted: %w", filepath.Join(s.dir, logDir), ErrNoLog)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.current(); err != nil {
+		lock.Close() // not held
+		return nil, err
+	}
+	return lock, nil
+}
+
+// await opens the lock file once more: this goroutine may still wait when the store is closed.
+func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
+	lock, err := s.lockAgain()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -194,7 +214,7 @@ func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
 
 func (s *dirStore) holder() string { return s.lock.Holder() }
 
-// unlock lets A go. Should that ever fail, closing the descriptor does it.
+// unlock lets A go. Should that ever fail, closing the descriptor does it, and tryLock opens another.
 func (s *dirStore) unlock() {
 	if err := s.lock.Unlock(); err != nil {
 		s.lock.Close()

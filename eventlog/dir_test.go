@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/queuectl/queuectl/internal/file"
 )
 
 // openDirLog is openIn for a directory.
@@ -312,5 +314,57 @@ func TestReadOnly_NeedsNoWritableFile(t *testing.T) {
 	openDirLog(t, dir, Options{ReadOnly: true}).wantLines(t, "1:created", "2:x")
 	if after := contents(t, dir); !slices.Equal(before, after) {
 		t.Error("reading changed something")
+	}
+}
+
+func TestAppend_WaitingForTheLockOfADirectoryThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "q")
+	h := openDirLog(t, dir, Options{})
+	h.append(t, "x")
+	busy, err := file.OpenExistingLock(filepath.Join(dir, logDir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	if err := busy.Exclusive(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Skipf("needs a system that removes open files: %v", err)
+	}
+	other := openDirLog(t, dir, Options{})
+	other.append(t, "another log's")
+	if err := h.Append(t.Context(), h.proposes("y")); !errors.Is(err, ErrNoLog) || !errors.Is(err, ErrNotCommitted) {
+		t.Errorf("append: %v, want ErrNoLog and ErrNotCommitted", err)
+	}
+	other.append(t, "more")
+	other.wantLines(t, "1:created", "2:another log's", "3:more")
+	wantSound(t, dir)
+}
+
+func TestAppend_AfterTheLockCouldNotBeLetGo(t *testing.T) {
+	t.Parallel()
+	for _, replace := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "q")
+		h := openDirLog(t, dir, Options{})
+		h.append(t, "x")
+		h.core.store.(*dirStore).lock.Close() // as unlock does then
+		if replace {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Skipf("needs a system that removes open files: %v", err)
+			}
+			openDirLog(t, dir, Options{}).append(t, "another log's")
+			if err := h.Append(t.Context(), h.proposes("y")); !errors.Is(err, ErrNoLog) {
+				t.Errorf("append: %v, want ErrNoLog", err)
+			}
+			openDirLog(t, dir, Options{}).wantLines(t, "1:created", "2:another log's")
+			continue
+		}
+		h.append(t, "y")
+		other := openDirLog(t, dir, Options{})
+		other.append(t, "z")
+		h.append(t, "more")
+		h.wantLines(t, "1:created", "2:x", "3:y", "4:z", "5:more")
 	}
 }
