@@ -102,7 +102,7 @@ func (s *dirStore) build() (tip, error) {
 	rand.Read(id[:]) // never fails
 	meta, events := s.opt.Create(id)
 	end := firstTip(id)
-	frame, sum, err := appendFrame(nil, header{Commit: 1, First: 1, Time: s.opt.Now(), Prev: id.hash()}, &meta, events, end.place())
+	frame, sum, err := appendFrame(nil, header{Commit: 1, First: 1, Time: s.opt.Now(), Prev: id.hash(), fill: true}, &meta, events, end.place())
 	if err != nil {
 		return tip{}, err
 	}

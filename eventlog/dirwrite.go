@@ -50,7 +50,7 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 	}
 	h := header{
 		Commit: s.tip.head.Commit + 1, First: s.tip.head.Position + 1,
-		Time: time, SyncedThrough: s.known, Prev: s.tip.head.Hash,
+		Time: time, SyncedThrough: s.known, Prev: s.tip.head.Hash, fill: true,
 	}
 	frame, sum, err := appendFrame(s.frame[:0], h, meta, events, s.tip.place())
 	if err != nil {

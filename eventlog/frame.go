@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // One commit is one frame, and one frame is one entry of tidwall/wal, which puts the frame's length
@@ -19,7 +20,8 @@ import (
 //	+--------+---+---+----+--------+--------+--------+--------+--------+------+------+- - - -+-----+
 //
 // hlen is the size of the header: a later version may lengthen it, and this one skips what it does
-// not know. A reader that does not know fmt or a bit of flg must not read on.
+// not know. This one lengthens it by zeros, which mean nothing, for the sake of recovery: see
+// filler. A reader that does not know fmt or a bit of flg must not read on.
 const (
 	frameMagic  = 0x464c51a7 // bytes A7 'Q' 'L' 'F'
 	frameFormat = 1
@@ -81,6 +83,7 @@ type header struct {
 	Time          int64    // Unix nanoseconds
 	SyncedThrough Commit   // known durable when the frame was written, so older than Commit
 	Prev          Hash
+	fill          bool // make the header as much longer as filler says; not stored
 }
 
 // appendFrame appends the frame to dst, without the length prefix, which tidwall/wal writes. It
@@ -103,23 +106,47 @@ func appendFrame(dst []byte, h header, meta *Meta, events []Event, at place) (fr
 		}
 		dst = append(dst, events[i].Data...)
 	}
+	head := headerSize
+	if h.fill {
+		n := filler(at.offset, len(dst)-start+trailerSize)
+		dst = slices.Insert(dst, start+head, zeros[:n]...)
+		head += n
+	}
 	b := dst[start:]
 	binary.LittleEndian.PutUint32(b[offMagic:], frameMagic)
 	b[offFormat] = frameFormat
-	binary.LittleEndian.PutUint16(b[offHeaderLen:], headerSize)
+	binary.LittleEndian.PutUint16(b[offHeaderLen:], uint16(head))
 	binary.LittleEndian.PutUint64(b[offCommit:], uint64(h.Commit))
 	binary.LittleEndian.PutUint64(b[offFirst:], uint64(h.First))
 	binary.LittleEndian.PutUint64(b[offTime:], uint64(h.Time))
 	binary.LittleEndian.PutUint64(b[offSynced:], uint64(h.SyncedThrough))
 	copy(b[offPrev:], h.Prev[:])
 	binary.LittleEndian.PutUint32(b[offEvents:], uint32(len(events)))
-	binary.LittleEndian.PutUint32(b[offBodyLen:], uint32(len(b)-headerSize))
+	binary.LittleEndian.PutUint32(b[offBodyLen:], uint32(len(b)-head))
 	sum = sha256.Sum256(b)
 	dst = append(dst, make([]byte, seedSize)...)
 	seed := at.seed(dst[len(dst)-seedSize:])
 	dst = dst[:len(dst)-seedSize]
 	return binary.LittleEndian.AppendUint32(dst, crc32.Update(seed, castagnoli, b)), sum, nil
 }
+
+// filler returns by how much a frame of that size is to be longer if its entry begins at offset: so
+// much that it ends where a piece of the file ends, or at least minPiece bytes from there on either
+// side. Then neither it nor the frame behind it is in any piece with fewer bytes than recovery
+// needs to see that the piece was never written.
+func filler(offset int64, frame int) int {
+	for n := range zeros {
+		in := (offset + int64(entrySize(frame+n))) % pieceSize
+		if frame+n <= MaxFrame && (in == 0 || in >= minPiece && in <= pieceSize-minPiece) {
+			return n
+		}
+	}
+	return 0 // there is no room for more
+}
+
+// zeros are enough to fill a frame. One more byte may lengthen the length prefix, too, and step over
+// the end of a piece.
+var zeros [2 * minPiece]byte
 
 // decodeFrame decodes the frame b, which has no length prefix and was read at the given place. It
 // checks everything that the frame says about itself; whether it continues the log is for the

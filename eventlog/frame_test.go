@@ -37,7 +37,7 @@ func TestFrame_DecodesWhatWasEncoded(t *testing.T) {
 	if err := decodeFrame(frame, somePlace, &e); err != nil {
 		t.Fatal(err)
 	}
-	got := header{e.Commit, e.First, e.Time, e.SyncedThrough, e.Prev}
+	got := header{e.Commit, e.First, e.Time, e.SyncedThrough, e.Prev, false}
 	if got != h || *e.Meta != someMeta || e.Hash != sum {
 		t.Errorf("got %+v %+v %v, want %+v %+v %v", got, *e.Meta, e.Hash, h, someMeta, sum)
 	}
@@ -286,7 +286,7 @@ func FuzzDecodeFrame(f *testing.F) {
 		if len(e.Events)*minEvent > len(b) {
 			t.Fatalf("%d events in %d bytes", len(e.Events), len(b))
 		}
-		h := header{e.Commit, e.First, e.Time, e.SyncedThrough, e.Prev}
+		h := header{e.Commit, e.First, e.Time, e.SyncedThrough, e.Prev, false}
 		again, sum, err := appendFrame(nil, h, e.Meta, e.Events, somePlace)
 		if err != nil {
 			t.Fatal(err)

@@ -122,7 +122,7 @@ func (m *Memory) frame(meta *Meta, events []Event, time int64) ([]byte, tip, err
 	end := m.end()
 	h := header{
 		Commit: end.head.Commit + 1, First: end.head.Position + 1,
-		Time: time, SyncedThrough: m.durable, Prev: end.head.Hash,
+		Time: time, SyncedThrough: m.durable, Prev: end.head.Hash, fill: true,
 	}
 	frame, sum, err := appendFrame(nil, h, meta, events, end.place())
 	if err != nil {
