@@ -153,13 +153,21 @@ func (q *sequence) check(t *rapid.T) {
 		var want job.Position
 		if len(waiting) > 0 {
 			want = slices.MinFunc(waiting, func(a, b job.Schedule) int {
-				return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Due, b.Due), cmp.Compare(a.Key, b.Key))
+				return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key))
 			}).Key
 		}
 		if key, _ := s.Timeline.Next(now, all); key != want {
 			t.Fatalf("%s: job %d is next, want %d", name, key, want)
 		}
 	}
+}
+
+// rank is when a job that is due became so.
+func rank(s job.Schedule) int64 {
+	if s.Due == 0 {
+		return s.Rank
+	}
+	return s.Due
 }
 
 func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {

@@ -42,6 +42,45 @@ func TestClaim_TakesTheFirstDueJobOfTheLanes(t *testing.T) {
 	w.agree()
 }
 
+// TestClaim_ARetryHasItsTurnUnderConstantLoad: it comes before the work that came after its time.
+func TestClaim_ARetryHasItsTurnUnderConstantLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("bad")
+	w.run(worker, exit1) // due again in two seconds
+	w.enqueue("before")
+	w.pass(3 * time.Second)
+	w.enqueue("after")
+	var order []string
+	for range 3 {
+		key, _ := w.claim(worker)
+		order = append(order, w.Jobs.ID(key))
+	}
+	if want := []string{"before", "bad", "after"}; !slices.Equal(order, want) {
+		t.Errorf("order %v, want %v", order, want)
+	}
+}
+
+func TestClaim_JobsDueAtOnceKeepTheOrderOfEnqueueWhateverTheClockDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	want := []string{"now", "in another year", "an hour ago", "now again"}
+	for i, step := range []time.Duration{0, 73 * 365 * 24 * time.Hour, -73*365*24*time.Hour - time.Hour, time.Hour} {
+		w.pass(step)
+		w.enqueue(want[i])
+	}
+	back, run := w.claim(worker)
+	w.must(decide.RunLost(w.State, w.at, back, run)) // it keeps its place
+	for _, want := range want {
+		if key, _ := w.claim(worker); w.Jobs.ID(key) != want {
+			t.Errorf("claimed %q, want %q", w.Jobs.ID(key), want)
+		}
+	}
+	w.agree()
+}
+
 func TestClaim_Refusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -41,6 +41,9 @@ type Schedule struct {
 	Kind     string // "" = a shell job (Command or Argv)
 	Priority int32
 	Due      int64 // Unix nanoseconds; 0 = at once
+	// Rank is when a job that is due at once counts as due among those that are (Unix nanoseconds): when
+	// it was enqueued, or might run first, by a clock that never runs backward. It does not delay it.
+	Rank int64
 }
 
 // Worker is what a queue knows about a worker that has not stopped. Whether its process lives is not

@@ -13,7 +13,7 @@ import (
 // were decided. It is for comparing states and not for keeping them: it may change with every release.
 func (p *Projection) AppendCanonical(dst []byte) []byte {
 	c := canon(dst)
-	c.numbers(uint64(p.at.Position), uint64(p.at.Time), uint64(p.latest))
+	c.numbers(uint64(p.at.Position), uint64(p.at.Time), uint64(p.latest), uint64(p.rank))
 	c.text(string(p.logID[:]))
 	c.numbers(uint64(len(p.settings)))
 	for _, key := range slices.Sorted(maps.Keys(p.settings)) {
@@ -76,7 +76,7 @@ func (c *canon) worker(w *job.Worker) {
 
 func (c *canon) job(p *Projection, j place) {
 	r := j.record()
-	c.numbers(uint64(j.key()), uint64(r.state), uint64(r.enqueuedAt), uint64(r.due))
+	c.numbers(uint64(j.key()), uint64(r.state), uint64(r.enqueuedAt), uint64(r.due), uint64(r.rank))
 	c.text(p.specs.text(r.spec))
 	who := p.callers.all[r.caller]
 	c.texts([]string{who.dir, who.path})

@@ -76,6 +76,10 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 		lane: p.lanes.number(e.Queue, e.Kind), priority: e.Priority, maxRetries: e.MaxRetries,
 		state: job.Pending, onCrash: e.OnCrash,
 	}
+	if r.rank = e.Due; e.Due == 0 {
+		p.rank = max(p.rank, at.Time)
+		r.rank = p.rank
+	}
 	j := p.jobs.add(at.Position, r)
 	p.counts[job.Pending]++
 	p.queueOf(j.record()).counts[job.Pending]++

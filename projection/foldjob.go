@@ -206,6 +206,6 @@ func (p *Projection) schedule(j place) job.Schedule {
 	r := j.record()
 	return job.Schedule{
 		Key: j.key(), Queue: p.queueOf(r).name, Kind: p.lanes.all[r.lane].kind,
-		Priority: r.priority, Due: r.due,
+		Priority: r.priority, Due: r.due, Rank: r.rank,
 	}
 }

@@ -36,6 +36,7 @@ type Projection struct {
 	settings map[string]string // what is set, in the canonical form of its event
 	workers  []*worker         // that have neither stopped nor been lost, in order of their keys
 	latest   job.Position      // key of the latest worker that ever started
+	rank     int64             // the highest of a job that was due at once when it was enqueued
 
 	jobs     table
 	specs    arena

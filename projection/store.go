@@ -7,10 +7,11 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// record is what is kept of every job: 56 bytes, no pointers. Its key stands beside it in the page.
+// record is what is kept of every job: 64 bytes, no pointers. Its key stands beside it in the page.
 type record struct {
 	enqueuedAt int64
 	due        int64   // while waiting: not before this time, 0 = at once; else 0
+	rank       int64   // see job.Schedule
 	spec       snippet // the encoded JobEnqueued event
 	life       uint32  // number of its life in Projection.lives + 1; 0 = nothing has happened to it yet
 	caller     uint32

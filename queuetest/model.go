@@ -14,6 +14,7 @@ import (
 // none of the engine's code. It is slow and obvious on purpose.
 type model struct {
 	jobs   []*modelJob // in order of enqueue
+	latest time.Time   // when one was enqueued that was due at once
 	config job.Config
 }
 
@@ -26,6 +27,7 @@ type modelJob struct {
 	maxRetries uint32
 	priority   int32
 	due        time.Time // zero = at once
+	rank       time.Time // when it counts as due, if at once
 	base       float64   // 0 = the config's
 	onCrash    job.OnCrash
 }
@@ -61,6 +63,12 @@ func (m *model) enqueue(specs []job.Spec, now time.Time) error {
 		}
 		if s.Delay > 0 {
 			j.due = now.Add(s.Delay)
+			j.rank = j.due
+		} else {
+			if now.After(m.latest) {
+				m.latest = now
+			}
+			j.rank = m.latest
 		}
 		m.jobs = append(m.jobs, j)
 	}
@@ -68,7 +76,7 @@ func (m *model) enqueue(specs []job.Spec, now time.Time) error {
 }
 
 // next is the job that a worker must claim at this time, nil if none is due: the highest priority, then
-// the earliest due time, at once before any time, then order of enqueue.
+// the earliest due time, where at once means since it was enqueued, then order of enqueue.
 func (m *model) next(now time.Time) *modelJob {
 	var due []*modelJob
 	for _, j := range m.jobs {
@@ -80,9 +88,17 @@ func (m *model) next(now time.Time) *modelJob {
 		return nil
 	}
 	slices.SortStableFunc(due, func(a, b *modelJob) int {
-		return cmp.Or(cmp.Compare(b.priority, a.priority), a.due.Compare(b.due))
+		return cmp.Or(cmp.Compare(b.priority, a.priority), a.since().Compare(b.since()))
 	})
 	return due[0]
+}
+
+// since is when a job that is due became so.
+func (j *modelJob) since() time.Time {
+	if j.due.IsZero() {
+		return j.rank
+	}
+	return j.due
 }
 
 func (m *model) claim(j *modelJob) {

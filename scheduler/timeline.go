@@ -6,9 +6,9 @@
 // holds, so the same log gives the same order on every machine. Every change is O(log n), a waiting
 // job takes less than 60 bytes, and none of them is a pointer that the garbage collector has to follow.
 //
-// A job that is due at once has the due time 0. So among ready jobs of one priority those that may run
-// at once come first, in order of their keys, and those that waited for a time, as retries do, follow
-// in order of their times.
+// A job that is due at once is ready whatever the clock says, and takes its place among the ready ones
+// by its rank: about when it was enqueued. So a retry comes after the work that was there before its
+// time and before the work that came later, and under a load that never ends each has its turn.
 //
 // The package starts no goroutine and reads no clock, and it never changes a job: the time is an
 // argument, and what is due is only said. Claims are decided by package decide; who may hold one is
@@ -41,7 +41,7 @@ type Timeline struct {
 // item is one waiting job: 32 bytes, no pointers.
 type item struct {
 	key      job.Position
-	due      int64
+	due      int64 // or rank, of a job that is due at once
 	lane     int32
 	priority int32
 	place    int32 // in its heap
@@ -123,7 +123,9 @@ func (t *Timeline) Put(s job.Schedule) {
 	}
 	it := &t.items[slot]
 	it.due, it.priority, it.lane = s.Due, s.Priority, l.number
-	it.ready = s.Due <= 0
+	if it.ready = s.Due <= 0; it.ready {
+		it.due = s.Rank
+	}
 	t.join(slot)
 }
 

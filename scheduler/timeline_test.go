@@ -31,10 +31,20 @@ func (m *model) remove(key job.Position) {
 	m.jobs = slices.DeleteFunc(m.jobs, func(s job.Schedule) bool { return s.Key == key })
 }
 
+// rank is when a job that is due became so.
+func rank(s *job.Schedule) int64 {
+	if s.Due == 0 {
+		return s.Rank
+	}
+	return s.Due
+}
+
 func (m *model) stepBack(d int64) {
 	for i := range m.jobs {
-		if m.jobs[i].Due > 0 {
-			m.jobs[i].Due = max(1, m.jobs[i].Due-d)
+		for _, t := range []*int64{&m.jobs[i].Due, &m.jobs[i].Rank} {
+			if *t > 0 {
+				*t = max(1, *t-d)
+			}
 		}
 	}
 }
@@ -63,7 +73,7 @@ func (m *model) next(now int64, l Lanes) (job.Position, bool) {
 		return 0, false
 	}
 	return slices.MinFunc(ready, func(a, b *job.Schedule) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Due, b.Due), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key))
 	}).Key, true
 }
 
@@ -91,6 +101,7 @@ func drawSchedule(t *rapid.T, now int64) job.Schedule {
 		Kind:     rapid.SampledFrom([]string{"", "mail", "thumb"}).Draw(t, "kind"),
 		Priority: rapid.Int32Range(-1, 1).Draw(t, "priority"),
 		Due:      due,
+		Rank:     max(0, now+rapid.Int64Range(-50, 10).Draw(t, "rank")),
 	}
 }
 
