@@ -39,7 +39,7 @@ type Proposal struct {
 	// Meta goes into the commit. Proposals that wait at the same time and have equal Metas share a
 	// commit.
 	Meta Meta
-	// Essential proposals (outcomes of runs) may use the space that is reserved for them on a full
+	// Essential proposals (outcomes of runs, ends of workers) may use the space that is reserved for them on a full
 	// disk.
 	Essential bool
 	// Decide is called at most once, with the exclusive right to append and every older commit

@@ -171,9 +171,11 @@ func (w *worker) register(ctx context.Context) (err error) {
 func (w *worker) unregister(why string) error {
 	var err error
 	if w.unsaid == 0 {
-		err = w.q.change(context.WithoutCancel(w.ctx), func(s *decide.State, at job.At) ([]job.Event, error) {
+		stopped := w.q.proposal("", func(s *decide.State, at job.At) ([]job.Event, error) {
 			return decide.StopWorker(s, at, w.key, why)
 		})
+		stopped.Essential = true // as the outcomes are: nothing is left to be done on a full disk
+		err = w.q.log.Append(context.WithoutCancel(w.ctx), stopped)
 		if errors.Is(err, job.ErrNoWorker) {
 			err = nil // somebody thought it dead already
 		}
