@@ -56,10 +56,10 @@ func (c *enqueueCmd) run(ctx context.Context, s *session) error {
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		added, err := c.enqueue(ctx, s, q, jobs)
-		s.changed = len(added) > 0
 		if err != nil {
 			return err
 		}
+		s.changed = len(added) > 0
 		return c.answer(ctx, s, q, batchResult{asked: jobs.specs, added: added})
 	})
 }
@@ -159,6 +159,8 @@ func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r ba
 	switch {
 	case s.quiet || s.format.machine() && c.File != "":
 		return jobListing.print(s, r.added)
+	case s.format.machine() && len(r.added) == 1:
+		return s.document(viewJob(r.added[0]))
 	case s.format.machine():
 		j, err := q.Job(ctx, r.id())
 		if err != nil {

@@ -94,8 +94,8 @@ func (s *session) explain(err error) *failure {
 			break
 		}
 	}
-	if f.code == "not_printed" && s.changed {
-		f.exit = exitUnknown
+	if f.exit == exitFailed && s.changed { // which would mean that nothing happened
+		f.exit, f.code = exitUnknown, "not_printed"
 		f.hint = "only the answer is lost: what was asked for is done, and 'queuectl log list' shows it; do not repeat it"
 	}
 	if _, ok := errors.AsType[*eventlog.CorruptError](err); ok {

@@ -139,19 +139,19 @@ func (s *session) options() queue.Options {
 }
 
 // change runs fn with the queue, which is made if there is none.
-func (s *session) change(ctx context.Context, fn func(*queue.Queue) error) (err error) {
+func (s *session) change(ctx context.Context, fn func(*queue.Queue) error) error {
 	q, err := queue.Open(ctx, s.dir, s.options())
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstOf(err, q.Close()) }()
+	defer s.close(q)
 	return fn(q)
 }
 
 // existing runs fn with the queue, but makes none: if there is none, fn gets an empty queue in memory,
 // and the user is told. If the log is damaged, fn gets to see its sound part, and existing returns the
 // damage as its error.
-func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) (err error) {
+func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) error {
 	opt := s.options()
 	opt.NoCreate = true
 	q, err := queue.Open(ctx, s.dir, opt)
@@ -163,7 +163,7 @@ func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) (er
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstOf(err, q.Close()) }()
+	defer s.close(q)
 	err = fn(q)
 	damage := q.Damage()
 	if damage == nil {
@@ -173,6 +173,13 @@ func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) (er
 		s.warn(err.Error()) // it may not be true of the whole log
 	}
 	return damage
+}
+
+// close closes the queue. What goes wrong then changes no answer: what was acknowledged is durable.
+func (s *session) close(q *queue.Queue) {
+	if err := q.Close(); err != nil {
+		s.warn(err.Error() + "; what was done before is in the log all the same")
+	}
 }
 
 // firstOf returns the error that came first: what came after it is most often its consequence.
