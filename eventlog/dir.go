@@ -20,14 +20,15 @@ import (
 // writing. Only wal writes frames, and it knows nothing of other processes, so it is used only when
 // tip is where it left S.
 type dirStore struct {
-	dir    string   // absolute
-	root   *os.File // dir, open
-	opt    *Options
-	disk   disk
-	id     LogID
-	noWrit bool        // no permission to write, or so asked for
-	lock   *file.Lock  // nil = there is none to be opened, and noWrit
-	killed atomic.Bool // by Kill, from another goroutine
+	dir     string   // absolute
+	root    *os.File // dir, open
+	opt     *Options
+	disk    disk
+	id      LogID
+	largest int64       // bytes that this process may write into a file
+	noWrit  bool        // no permission to write, or so asked for
+	lock    *file.Lock  // nil = there is none to be opened, and noWrit
+	killed  atomic.Bool // by Kill, from another goroutine
 
 	tip      tip
 	why      stop // why reading stopped at tip
@@ -82,7 +83,7 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &dirStore{dir: dir, opt: opt, disk: realDisk, noWrit: opt.ReadOnly}
+	s := &dirStore{dir: dir, opt: opt, disk: realDisk, largest: file.Largest(), noWrit: opt.ReadOnly}
 	if opt.disk != nil {
 		s.disk = *opt.disk
 	}

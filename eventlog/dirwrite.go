@@ -18,13 +18,14 @@ const outcomeReserve = 256 << 10
 // limit is the size at which the tail is to be followed by another segment. While the disk is full
 // it is larger, so that what is reserved can be used: a new segment would have none. A tail that is
 // too large already gets one more commit: tidwall/wal would begin the next segment before that, and
-// perhaps another behind it, whose names nobody could sync in between.
+// perhaps another behind it, whose names nobody could sync in between. Of what a file of this process
+// can hold the last commit has as much as all before it.
 func (s *dirStore) limit() int {
 	limit := s.opt.SegmentSize
 	if !s.tail.reserved {
 		limit += outcomeReserve
 	}
-	return max(limit, int(s.tip.offset))
+	return max(1, int(min(int64(limit), s.largest/2)), int(s.tip.offset))
 }
 
 // full reserves what the tail will need and a little more, so that outcomes can be written when

@@ -47,6 +47,9 @@ func answerOf(err error) (answer, error) {
 func init() {
 	roles["append whatever happens"] = func(t *testing.T, args []string) {
 		tell("begun")
+		if len(args) > 1 {
+			limitProcess(t, args[1], args[2])
+		}
 		runtime.LockOSThread() // strace counts the calls of each thread
 		h := &handle{state: &ledger{}}
 		for range 20 { // more than there are threads

@@ -1,9 +1,16 @@
 package file
 
-import "golang.org/x/sys/windows"
+import (
+	"math"
+
+	"golang.org/x/sys/windows"
+)
 
 // syncDir: Windows has no such operation; NTFS journals names.
 func syncDir(string) error { return nil }
+
+// largest: Windows has no such limit.
+func largest() int64 { return math.MaxInt64 }
 
 func network(path string) (string, error) {
 	name, err := windows.UTF16PtrFromString(path)

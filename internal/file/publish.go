@@ -83,6 +83,10 @@ func Reserve(f *os.File, size int64) (supported bool, err error) {
 	return supported, nil
 }
 
+// Largest is how many bytes this process may write into a file (RLIMIT_FSIZE, "ulimit -f"). Where there
+// is no limit it is the largest number.
+func Largest() int64 { return largest() }
+
 // Network names the kind of network file system that path lies on, or would lie on if it existed:
 // "nfs", "smb", "9p", "fuse". It is "" for a local one, and where the system does not say.
 func Network(path string) (string, error) {

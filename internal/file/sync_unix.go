@@ -4,6 +4,7 @@ package file
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -20,4 +21,12 @@ func syncDir(path string) error {
 		return nil
 	}
 	return err
+}
+
+func largest() int64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &limit) != nil {
+		return math.MaxInt64
+	}
+	return int64(min(uint64(limit.Cur), math.MaxInt64))
 }
