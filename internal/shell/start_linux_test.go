@@ -56,6 +56,37 @@ func TestStart_CommandInheritsNothingButInputOutputAndLease(t *testing.T) {
 	}
 }
 
+func TestStart_FewDescriptorsAreEnoughForTheLease(t *testing.T) {
+	if os.Getenv("FEW_DESCRIPTORS") == "" {
+		t.Parallel()
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := command(t, Command{
+			Argv: []string{self, "-test.run=^" + t.Name() + "$"},
+			Env:  append(os.Environ(), "FEW_DESCRIPTORS=1"),
+		})
+		if r := begin(t, c).Result(); r.Exit != 0 {
+			t.Errorf("result %+v: %s", r, Tail(c.Output, 1000))
+		}
+		return
+	}
+	l := lease(t)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for most := uint64(30); most <= leaseDescriptor+20; most++ {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		if r, text := run(t, Command{Line: "ls -l /proc/self/fd", Lease: l.File()}); r.Exit != 0 || !strings.Contains(text, l.File().Name()) {
+			t.Errorf("of %d descriptors none is the lease: %+v\n%s", most, r, text)
+		}
+	}
+}
+
 // inherited lists the descriptors that whoever started this test left open for its children.
 func inherited(t *testing.T) map[int]bool {
 	t.Helper()

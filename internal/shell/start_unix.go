@@ -16,6 +16,17 @@ import (
 // leaseDescriptor is beyond those that scripts use: "exec 3>file" closes the one that was 3.
 const leaseDescriptor = 100
 
+// leaseAt is leaseDescriptor or, where a process may not have as many, as high as there is room for those that are
+// moved out of the way meanwhile.
+func leaseAt() int {
+	const moved, scripts = 8, 10 // scripts: in a portable one a descriptor has one digit
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || uint64(limit.Cur) >= leaseDescriptor+moved {
+		return leaseDescriptor
+	}
+	return max(scripts, int(limit.Cur)-moved)
+}
+
 // defaultPath is where programs are looked for without PATH, as by execvp(3).
 const defaultPath = "/bin:/usr/bin"
 
@@ -34,7 +45,7 @@ func (s *spawn) start() (*child, error) {
 	files := []uintptr{s.stdin.Fd(), s.out.Fd(), s.out.Fd()}
 	if s.lease != nil {
 		const none = ^uintptr(0)
-		for len(files) < leaseDescriptor {
+		for at := leaseAt(); len(files) < at; {
 			files = append(files, none)
 		}
 		files = append(files, s.lease.Fd())

@@ -52,7 +52,8 @@ func HoldRun(dir string, run uint64) (*Run, error) {
 	}
 }
 
-// File is to be passed to the command, as a descriptor ≥ 100: everyday scripts close low ones. It stays the Run's own.
+// File is to be passed to the command, as a descriptor ≥ 100 where it may have so many: everyday scripts close low ones.
+// It stays the Run's own.
 func (r *Run) File() *os.File { return r.lock.File() }
 
 // marks are the variables that every process of a run has in its environment, unless it took them out: the caller that
