@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,7 +137,16 @@ func (d *outageDisk) unmount() {
 		return
 	}
 	d.mounted = false
-	if err := unix.Unmount(d.dir, 0); err != nil {
+	err := unix.Unmount(d.dir, 0)
+	// A process that a parallel test is making has our files open for a moment.
+	for range 2000 {
+		if !errors.Is(err, unix.EBUSY) {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+		err = unix.Unmount(d.dir, 0)
+	}
+	if err != nil {
 		d.t.Errorf("unmount: %v", err)
 		unix.Unmount(d.dir, unix.MNT_DETACH)
 	}
