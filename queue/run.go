@@ -248,8 +248,10 @@ const recordPatience = time.Minute
 func (w *worker) record(r *run, o decide.Outcome) (next *run, err error) {
 	started := w.q.opt.Elapsed()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		finish := w.q.proposal("", func(s *decide.State, at job.At) ([]job.Event, error) {
-			return decide.Finish(s, at, o, w.opt.BackoffBase)
+		var decided []job.Event
+		finish := w.q.proposal("", func(s *decide.State, at job.At) (events []job.Event, err error) {
+			decided, err = decide.Finish(s, at, o, w.opt.BackoffBase)
+			return decided, err
 		})
 		finish.Essential = true
 		proposals := []*eventlog.Proposal{finish}
@@ -265,7 +267,7 @@ func (w *worker) record(r *run, o decide.Outcome) (next *run, err error) {
 		}
 		switch err := finish.Err; {
 		case err == nil:
-			w.logOutcome(r, o)
+			w.logOutcome(r, decided[0], o)
 			return next, nil
 		case errors.Is(err, job.ErrStale):
 			return next, nil // recorded by an earlier try, or another worker holds us for dead
@@ -286,15 +288,21 @@ func (w *worker) mayClaim() bool {
 	return !w.stopping && w.q.opt.Elapsed() >= w.paused
 }
 
-func (w *worker) logOutcome(r *run, o decide.Outcome) {
+// logOutcome says what became of a job with its run.
+func (w *worker) logOutcome(r *run, decided job.Event, o decide.Outcome) {
 	ev := w.logger.Info()
 	what := "job completed"
-	switch {
-	case o.Returned != job.WhyNone:
+	switch e := decided.(type) {
+	case job.RunReturned:
 		what = "job given back"
-	case o.Failure != job.WhyNone:
+	case *job.JobCancelled:
+		what = "job cancelled"
+	case *job.JobFailed:
 		ev, what = w.logger.Warn(), "job failed"
-		ev = ev.Str("error", job.LastError(o.Failure, o.Result))
+		ev = ev.Str("error", job.LastError(e.Why, e.Result)).Time("next_attempt_at", time.Unix(0, e.NextAttemptAt).UTC())
+	case *job.JobDied:
+		ev, what = w.logger.Warn(), "job died"
+		ev = ev.Str("error", job.LastError(e.Failure, e.Result)).Stringer("why", e.Why)
 	}
 	ev.Str("job", r.Job.Spec.ID).Uint64("run", uint64(r.number)).Uint32("attempt", r.Attempt).
 		Dur("took_ms", time.Duration(o.Result.End-o.Result.Start)).Msg(what)
