@@ -82,6 +82,8 @@ type worker struct {
 	release    func() error
 	newestPeer job.Position  // the latest worker that has a watcher; owned by the log's goroutine
 	swept      time.Duration // when it last looked for files to remove (Options.Elapsed); owned by the loop
+	blind      bool          // the last look at the log failed; owned by the loop
+	blindSince time.Duration // Options.Elapsed
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
 	goroutines sync.WaitGroup // runs, and watchers of other workers
@@ -206,7 +208,9 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		if err == nil && !g.known {
 			err = fmt.Errorf("worker %s was declared dead by another: %w", w.id, job.ErrNoWorker)
 		}
-		if err != nil {
+		if w.blind = w.bears(err); w.blind {
+			g = glance{known: true, peers: g.peers}
+		} else if err != nil {
 			w.fail(err)
 		}
 		w.watchPeers(g.peers)
@@ -227,6 +231,26 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		}
 		w.sleep(ctx, changed, g)
 	}
+}
+
+// bears says that the worker goes on although it could not look at the log: too many files are open,
+// perhaps, and a disk may fail once. What runs goes on meanwhile, and nothing is claimed.
+func (w *worker) bears(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, final := range []error{eventlog.ErrClosed, eventlog.ErrNoLog, eventlog.ErrNewer, job.ErrNoWorker} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	if now := w.q.opt.Elapsed(); !w.blind {
+		w.blindSince = now
+	} else if now-w.blindSince > recordPatience {
+		return false
+	}
+	w.pause(err)
+	return true
 }
 
 // look takes a glance. What it sees may not be durable yet, which is all right for deciding what to
