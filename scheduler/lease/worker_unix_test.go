@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/queuectl/queuectl/internal/file"
@@ -50,6 +51,37 @@ func TestWorkerAlive_UntilItsProcessIsKilled(t *testing.T) {
 	}
 	if alive(t, w.dir, w.id) {
 		t.Error("a worker without files is taken for alive")
+	}
+}
+
+// A lock says alive, not progressing.
+func TestWorkerAlive_StoppedIsNotDead(t *testing.T) {
+	t.Parallel()
+	w := startWorker(t, "")
+	gone := WatchWorker(t.Context(), w.dir, w.id)
+	if err := w.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(w.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("it is not stopped: %v, %v", status, err)
+	}
+	if !alive(t, w.dir, w.id) {
+		t.Error("a stopped worker is taken for dead")
+	}
+	select {
+	case <-gone:
+		t.Error("a stopped worker is said to be gone")
+	default:
+	}
+	if err := w.cmd.Process.Kill(); err != nil { // which needs no SIGCONT
+		t.Fatal(err)
+	}
+	if _, err := w.cmd.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if alive(t, w.dir, w.id) {
+		t.Error("a stopped worker that was killed is taken for alive")
 	}
 }
 
