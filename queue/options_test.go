@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/queuectl/queuectl/internal/file"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 	"github.com/queuectl/queuectl/queuetest"
@@ -35,6 +37,39 @@ func TestRun_RefusesOptionsThatNoWorkerCanHave(t *testing.T) {
 	}
 	if workers, err := q.Workers(t.Context()); err != nil || len(workers) > 0 {
 		t.Errorf("%d workers are known (%v)", len(workers), err)
+	}
+}
+
+// TestRun_ToldToStopBeforeItHasBegunIsNoError: as by Ctrl-C while it waits for the log.
+func TestRun_ToldToStopBeforeItHasBegunIsNoError(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	append, err := file.OpenLock(filepath.Join(q.Dir(), "log", "append.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer append.Close()
+	if err := append.Exclusive(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- q.Run(ctx, queue.WorkerOptions{}) }()
+	for { // until it is about to write
+		if locks, err := os.ReadDir(filepath.Join(q.Dir(), "workers")); err == nil && len(locks) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if err := <-result; err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+	if workers, err := q.Workers(t.Context()); err != nil || len(workers) > 0 {
+		t.Errorf("%d workers are known (%v)", len(workers), err)
+	}
+	if left, err := os.ReadDir(filepath.Join(q.Dir(), "workers")); err != nil || len(left) > 0 {
+		t.Errorf("files of the worker: %v (%v)", left, err)
 	}
 }
 

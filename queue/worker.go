@@ -38,9 +38,11 @@ type WorkerOptions struct {
 	Started     func(job.Worker)   // called when the worker is in the log; nil = not
 }
 
-// Run works until ctx ends, a RequestStop reaches it, or with UntilEmpty nothing is left. Then it claims
-// nothing more, waits for what runs, and returns nil. It returns an error when the log cannot be written
-// any more, after ending the commands that run: what cannot be recorded must not be done.
+// Run works until ctx ends, a RequestStop reaches it, or with UntilEmpty or UntilIdle nothing is left. Then
+// it claims nothing more, waits for what runs, and returns nil; so it does at once if ctx ends before it has
+// begun. It returns an error when the log cannot be written any more, after ending the commands that run:
+// what cannot be recorded must not be done. Other errors: job.ErrInvalid for options that no worker can
+// have; job.ErrNoWorker, after ending the commands as well, if another worker has taken this one for dead.
 //
 // Several Runs, in one process or in many, share the work.
 func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
@@ -49,13 +51,13 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 		return err
 	}
 	if err := q.log.Peek(ctx, func(eventlog.Head) { q.m.welcome(q.opt) }); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer func() {
 		_ = q.log.Peek(context.WithoutCancel(ctx), func(eventlog.Head) { q.m.dismiss() }) // nobody waits on a closed log
 	}()
 	if err := w.register(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	q.log.Watch()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -66,6 +68,15 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	cancel()
 	w.goroutines.Wait()
 	return errors.Join(err, w.unregister(why))
+}
+
+// unlessEnded returns nil for the error of a ctx that has ended: the worker was told to stop before it had begun, and
+// nothing of it is in the log.
+func unlessEnded(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+		return nil
+	}
+	return err
 }
 
 // worker is one Run. Its loop claims for free slots; each run has a goroutine, which records its
