@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,5 +99,45 @@ func TestKill_IsPassedOnWhenItIsDurable(t *testing.T) {
 		<-ended
 		stop()
 		closed(t, []func() error{wait}, q, other)
+	})
+}
+
+func TestRun_WorkerThatCannotGoOnWaitsForItsRunsInPeace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := queue.NewMemory()
+		const most = 10_000 // looks at the clock; an hour has 3,600 seconds
+		var looks atomic.Int64
+		restless := make(chan struct{})
+		q, err := memory.Open(t.Context(), queue.Options{Now: func() time.Time {
+			if looks.Add(1) == most {
+				close(restless)
+			}
+			return time.Now()
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := make(chan struct{})
+		_, _, wait := works(t, q, queue.WorkerOptions{Handlers: map[string]queue.Handler{
+			"k": func(context.Context, job.Job) error { // one that cannot be ended
+				close(begun)
+				select {
+				case <-time.After(time.Hour):
+				case <-restless:
+				}
+				return nil
+			},
+		}})
+		enqueue(t, q, job.Spec{Kind: "k"})
+		<-begun
+		memory.Kill(q)
+		if err := wait(); !errors.Is(err, eventlog.ErrClosed) {
+			t.Errorf("the worker returned %v, want ErrClosed", err)
+		}
+		if n := looks.Load(); n >= most {
+			t.Errorf("it looked at the clock %d times while its handler ran", n)
+		}
+		_ = q.Close() // it was killed
 	})
 }

@@ -448,13 +448,17 @@ func (w *worker) rouse() {
 	}
 }
 
-// fail notes why the worker cannot go on.
+// fail notes why the worker cannot go on. It rouses the loop once: the loop itself may fail each time
+// that it looks, until what runs has ended.
 func (w *worker) fail(err error) {
 	w.mu.Lock()
-	if w.fatal == nil {
+	first := w.fatal == nil
+	if first {
 		w.fatal = err
 	}
 	w.stopping = true
 	w.mu.Unlock()
-	w.rouse()
+	if first {
+		w.rouse()
+	}
 }
