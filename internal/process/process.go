@@ -32,8 +32,8 @@ type Holder struct {
 
 // Lives says whether the process exists and is not a zombie. It is false where processes cannot be looked at.
 func (id ID) Lives() bool {
-	st, ok := Look(id.Pid)
-	return ok && st.ID == id && !st.Zombie
+	st, err := Look(id.Pid)
+	return err == nil && st.ID == id && !st.Zombie
 }
 
 // Signal sends the process a signal. The error is [os.ErrProcessDone] if the process is not there any more, and wraps

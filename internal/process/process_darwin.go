@@ -2,18 +2,19 @@ package process
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Look looks at one process; ok is false if there is none.
-func Look(pid int) (st Status, ok bool) {
+// Look looks at one process. The error is [os.ErrProcessDone] if there is none.
+func Look(pid int) (Status, error) {
 	p, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil || int(p.Proc.P_pid) != pid {
-		return Status{}, false
+		return Status{}, os.ErrProcessDone
 	}
-	return status(p), true
+	return status(p), nil
 }
 
 // Group lists the living members of a process group. known is false where that cannot be told.
@@ -43,7 +44,7 @@ func status(p *unix.KinfoProc) Status {
 func (id ID) signal(sig syscall.Signal) error { return id.kill(sig) }
 
 // Marked needs Linux; elsewhere it lists nobody.
-func Marked(...string) []ID { return nil }
+func Marked(...string) ([]ID, error) { return nil, nil }
 
 // HasMarks needs Linux; elsewhere nothing is readable.
 func HasMarks(int, ...string) (has, readable bool) { return false, false }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"strconv"
 	"sync"
@@ -14,14 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Look looks at one process; ok is false if there is none.
-func Look(pid int) (st Status, ok bool) {
+// Look looks at one process. The error is [os.ErrProcessDone] if there is none, or what kept it from looking.
+func Look(pid int) (Status, error) {
 	var buf [1024]byte // a line is at most about 400 bytes long
 	stat, err := readFile("/proc/"+strconv.Itoa(pid)+"/stat", buf[:])
-	if err != nil {
-		return Status{}, false
+	if scarce(err) {
+		return Status{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	return parseStat(pid, stat)
+	if st, ok := parseStat(pid, stat); err == nil && ok {
+		return st, nil
+	}
+	return Status{}, os.ErrProcessDone
+}
+
+// scarce says that something could not be looked at because this process or the system has too much open: that tells
+// nothing of what was to be looked at.
+func scarce(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // parseStat reads a line of proc_pid_stat(5). Its second field is the program's name in parentheses, which may hold
@@ -42,33 +50,55 @@ func parseStat(pid int, line []byte) (Status, bool) {
 
 // Group lists the living members of a process group. known is false where that cannot be told.
 func Group(pgid int) (members []ID, known bool) {
-	for pid := range all() {
-		known = true
-		if st, ok := Look(pid); ok && st.Group == pgid && !st.Zombie {
+	pids, err := all()
+	if err != nil || len(pids) == 0 {
+		return nil, false
+	}
+	for _, pid := range pids {
+		switch st, err := Look(pid); {
+		case scarce(err):
+			return nil, false
+		case err == nil && st.Group == pgid && !st.Zombie:
 			members = append(members, st.ID)
 		}
 	}
-	return members, known
+	return members, true
 }
 
 // Marked lists the living processes whose environment, as it was when they started their program, holds all of the
-// marks ("NAME=value"). Processes that we may not look into are left out.
-func Marked(marks ...string) []ID {
+// marks ("NAME=value"). Processes that we may not look into are left out. The error is that others could not be looked
+// into for lack of files or memory.
+func Marked(marks ...string) ([]ID, error) {
+	pids, err := all()
+	if err != nil {
+		return nil, err
+	}
 	var ids []ID
 	e := newEnviron(marks)
-	for pid := range all() {
-		if has, _ := e.has(pid); !has {
+	for _, pid := range pids {
+		has, err := e.has(pid)
+		if scarce(err) {
+			return nil, fmt.Errorf("look into process %d: %w", pid, err)
+		}
+		if !has {
 			continue
 		}
-		if st, ok := Look(pid); ok && !st.Zombie {
+		switch st, err := Look(pid); {
+		case scarce(err):
+			return nil, err
+		case err == nil && !st.Zombie:
 			ids = append(ids, st.ID)
 		}
 	}
-	return ids
+	return ids, nil
 }
 
-// HasMarks says whether the environment of a process holds all of the marks; readable is false if we may not look.
-func HasMarks(pid int, marks ...string) (has, readable bool) { return newEnviron(marks).has(pid) }
+// HasMarks says whether the environment of a process holds all of the marks; readable is false if we may not look, or
+// cannot.
+func HasMarks(pid int, marks ...string) (has, readable bool) {
+	has, err := newEnviron(marks).has(pid)
+	return has, err == nil
+}
 
 // environ looks for marks in the environments of many processes.
 type environ struct {
@@ -84,14 +114,14 @@ func newEnviron(marks []string) *environ {
 	return e
 }
 
-func (e *environ) has(pid int) (has, readable bool) {
+func (e *environ) has(pid int) (bool, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/environ"
 	n := 0
 	for {
 		// The byte before the first variable stands for the end of one before it.
 		data, err := readFile(path, e.buf[1:])
 		if err != nil {
-			return false, false
+			return false, err
 		}
 		if n = len(data); n < len(e.buf)-1 {
 			break
@@ -100,10 +130,10 @@ func (e *environ) has(pid int) (has, readable bool) {
 	}
 	for _, m := range e.marks {
 		if !bytes.Contains(e.buf[:n+1], m) {
-			return false, true
+			return false, nil
 		}
 	}
-	return true, true
+	return true, nil
 }
 
 // Holders lists the living processes that hold an exclusive flock on the file. A process that merely has the file open
@@ -114,12 +144,13 @@ func Holders(file fs.FileInfo) []Holder {
 		return nil
 	}
 	var holders []Holder
-	for pid := range all() {
+	pids, _ := all() // none can be seen then
+	for _, pid := range pids {
 		held, took := holds(pid, want)
 		if !held {
 			continue
 		}
-		if st, ok := Look(pid); ok && !st.Zombie {
+		if st, err := Look(pid); err == nil && !st.Zombie {
 			holders = append(holders, Holder{ID: st.ID, Took: took})
 		}
 	}
@@ -162,21 +193,26 @@ func flockTaker(info []byte) (pid int, locked bool) {
 	return pid, locked
 }
 
-// all ranges over the pids that /proc shows.
-func all() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		dir, err := os.Open("/proc")
-		if err != nil {
-			return
-		}
-		names, _ := dir.Readdirnames(-1)
-		dir.Close() // opened for reading
-		for _, name := range names {
-			if pid, err := strconv.Atoi(name); err == nil && !yield(pid) {
-				return
-			}
+// all lists the pids that /proc shows.
+func all() (pids []int, err error) {
+	dir, err := os.Open("/proc")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it is not mounted
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	defer dir.Close() // opened for reading
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
 		}
 	}
+	return pids, nil
 }
 
 // readFile reads a file of /proc into buf, as much as fits. It is os.ReadFile without what that does for files that

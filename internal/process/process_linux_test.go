@@ -33,9 +33,9 @@ func sleeper(t *testing.T, change func(*exec.Cmd)) Status {
 		c.Process.Kill()
 		c.Wait()
 	})
-	st, ok := Look(c.Process.Pid)
-	if !ok {
-		t.Fatalf("process %d cannot be looked at", c.Process.Pid)
+	st, err := Look(c.Process.Pid)
+	if err != nil {
+		t.Fatalf("process %d cannot be looked at: %v", c.Process.Pid, err)
 	}
 	return st
 }
@@ -80,9 +80,9 @@ func TestLook_ZombieDoesNotLive(t *testing.T) {
 	defer c.Wait()
 	pid := c.Process.Pid
 	eventually(t, "zombie", func() bool { st, _ := Look(pid); return st.Zombie })
-	st, ok := Look(pid)
-	if !ok || st.Lives() {
-		t.Errorf("Look = %+v, %v; Lives = %v; want a zombie that does not live", st, ok, st.Lives())
+	st, err := Look(pid)
+	if err != nil || st.Lives() {
+		t.Errorf("Look = %+v, %v; Lives = %v; want a zombie that does not live", st, err, st.Lives())
 	}
 	if members, known := Group(pid); len(members) != 0 || !known {
 		t.Errorf("Group = %v, %v; want nobody", members, known)
@@ -154,7 +154,11 @@ func TestMarked_NeedsEveryMarkInWhole(t *testing.T) {
 			cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", st.Pid))
 			return bytes.HasPrefix(cmdline, []byte("cat"))
 		})
-		got := slices.Contains(Marked("RUN=12", "DIR="+dir), st.ID)
+		marked, err := Marked("RUN=12", "DIR="+dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.Contains(marked, st.ID)
 		has, readable := HasMarks(st.Pid, "RUN=12", "DIR="+dir)
 		if got != row.want || has != row.want || !readable {
 			t.Errorf("%s: Marked %v, HasMarks %v, %v; want %v", row.name, got, has, readable, row.want)

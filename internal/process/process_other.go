@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Look needs Linux or darwin; elsewhere ok is false.
-func Look(int) (st Status, ok bool) { return Status{}, false }
+// Look needs Linux or darwin; elsewhere the error is [errors.ErrUnsupported].
+func Look(int) (Status, error) { return Status{}, errors.ErrUnsupported }
 
 // Group needs Linux or darwin; elsewhere known is false.
 func Group(int) (members []ID, known bool) { return nil, false }
@@ -20,7 +20,7 @@ func (id ID) signal(syscall.Signal) error {
 }
 
 // Marked needs Linux; elsewhere it lists nobody.
-func Marked(...string) []ID { return nil }
+func Marked(...string) ([]ID, error) { return nil, nil }
 
 // HasMarks needs Linux; elsewhere nothing is readable.
 func HasMarks(int, ...string) (has, readable bool) { return false, false }

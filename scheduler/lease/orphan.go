@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -177,9 +178,13 @@ func (o *orphan) look() (sight, error) {
 		locked, err := o.locked()
 		return sight{locked: locked}, err
 	}
-	s.proven = process.Marked(o.marks...)
-	o.lookAtGroup(&s)
 	var err error
+	if s.proven, err = process.Marked(o.marks...); err != nil {
+		return s, err
+	}
+	if err = o.lookAtGroup(&s); err != nil {
+		return s, err
+	}
 	if s.locked, err = o.locked(); err != nil {
 		return s, err
 	}
@@ -211,30 +216,41 @@ func (o *orphan) locked() (bool, error) {
 }
 
 // lookAtGroup adds the members of the command's process group, if that is still the command's.
-func (o *orphan) lookAtGroup(s *sight) {
+func (o *orphan) lookAtGroup(s *sight) error {
 	pgid := o.rec.Group
 	if o.rec.Namespace != process.Namespace() || !process.GroupExists(pgid) {
-		return
+		return nil
 	}
 	members, known := process.Group(pgid)
 	if !known {
 		s.others = append(s.others, pgid)
-		return
+		return nil
 	}
-	leader, exists := process.Look(pgid)
-	if exists && leader.Start != o.rec.Start {
-		return // the pid was given to somebody else, which is not done while the group has members
+	leader, err := process.Look(pgid)
+	exists := err == nil
+	switch {
+	case !exists && !errors.Is(err, os.ErrProcessDone):
+		return err
+	case exists && leader.Start != o.rec.Start:
+		return nil // the pid was given to somebody else, which is not done while the group has members
 	}
 	if exists || slices.ContainsFunc(members, func(m process.ID) bool { return slices.Contains(s.proven, m) }) {
 		s.proven = append(s.proven, members...)
-		return
+		return nil
 	}
 	for _, m := range members {
 		// One that may be looked into and has no marks is not ours: the pid came and went again.
-		if _, readable := process.HasMarks(m.Pid, o.marks...); !readable && m.Lives() {
+		if _, readable := process.HasMarks(m.Pid, o.marks...); readable {
+			continue
+		}
+		switch st, err := process.Look(m.Pid); {
+		case err != nil && !errors.Is(err, os.ErrProcessDone):
+			return err
+		case err == nil && st.ID == m && !st.Zombie:
 			s.others = append(s.others, m.Pid)
 		}
 	}
+	return nil
 }
 
 // lookAtHolders adds who holds the lock. To inherit it takes being of the run; who took it is the worker, which lives

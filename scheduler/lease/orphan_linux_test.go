@@ -20,8 +20,8 @@ import (
 )
 
 func lives(pid int) bool {
-	st, ok := process.Look(pid)
-	return ok && !st.Zombie
+	st, err := process.Look(pid)
+	return err == nil && !st.Zombie
 }
 
 // Each command is left alone by a worker that was killed. All of it has to be gone when EndOrphan returns nil.
@@ -243,8 +243,8 @@ func TestEndOrphan_LeavesStrangersAlone(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			pid := sleeper(t, dir, []string{"A=B"})
-			st, ok := process.Look(pid)
-			if !ok {
+			st, err := process.Look(pid)
+			if err != nil {
 				t.Fatal("no such process")
 			}
 			rec := record{Run: 12, Dir: dir, Group: pid, Start: st.Start, Boot: file.BootID(), Namespace: self}

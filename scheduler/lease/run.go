@@ -86,7 +86,12 @@ func (r *Run) Started(pid int) error {
 	if pid == 0 {
 		return nil
 	}
-	leader, _ := process.Look(pid)
+	leader, err := process.Look(pid)
+	switch {
+	case errors.Is(err, os.ErrProcessDone), errors.Is(err, errors.ErrUnsupported): // Start is 0
+	case err != nil:
+		return fmt.Errorf("record started run: %w", err)
+	}
 	text, err := json.Marshal(record{
 		Run: r.run, Dir: r.dir, Group: pid, Start: leader.Start,
 		Boot: file.BootID(), Namespace: process.Namespace(),
