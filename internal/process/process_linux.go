@@ -15,16 +15,29 @@ import (
 
 // Look looks at one process. The error is [os.ErrProcessDone] if there is none, or what kept it from looking.
 func Look(pid int) (Status, error) {
+	st, err := look(pid)
+	return st.Status, err
+}
+
+// stat is a Status with what only this file needs.
+type stat struct {
+	Status
+	headless bool // its first thread has ended, and others have not: it lives, though the first one is a zombie
+}
+
+func look(pid int) (stat, error) {
 	var buf [1024]byte // a line is at most about 400 bytes long
-	stat, err := readFile("/proc/"+strconv.Itoa(pid)+"/stat", buf[:])
+	line, err := readFile(procDir(pid)+"/stat", buf[:])
 	if scarce(err) {
-		return Status{}, fmt.Errorf("look at process %d: %w", pid, err)
+		return stat{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	if st, ok := parseStat(pid, stat); err == nil && ok {
+	if st, ok := parseStat(pid, line); err == nil && ok {
 		return st, nil
 	}
-	return Status{}, os.ErrProcessDone
+	return stat{}, os.ErrProcessDone
 }
+
+func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
 // scarce says that something could not be looked at because this process or the system has too much open: that tells
 // nothing of what was to be looked at.
@@ -34,18 +47,34 @@ func scarce(err error) bool {
 
 // parseStat reads a line of proc_pid_stat(5). Its second field is the program's name in parentheses, which may hold
 // blanks and parentheses itself.
-func parseStat(pid int, line []byte) (Status, bool) {
+func parseStat(pid int, line []byte) (stat, bool) {
 	_, rest, found := bytes.Cut(line[bytes.LastIndexByte(line, ')')+1:], []byte(" "))
-	field := bytes.Fields(rest)          // from the third on
-	const state, group, start = 0, 2, 19 // 3, 5 and 22 of the manual page
+	field := bytes.Fields(rest)                       // from the third on
+	const state, group, threads, start = 0, 2, 17, 19 // 3, 5, 20 and 22 of the manual page
 	if !found || len(field) <= start {
-		return Status{}, false
+		return stat{}, false
 	}
-	st := Status{ID: ID{Pid: pid}, Zombie: bytes.ContainsAny(field[state], "ZX")}
-	var err1, err2 error
-	st.Group, err1 = strconv.Atoi(string(field[group]))
-	st.Start, err2 = strconv.ParseUint(string(field[start]), 10, 64)
-	return st, err1 == nil && err2 == nil
+	ended := bytes.ContainsAny(field[state], "ZX")
+	n, err1 := strconv.Atoi(string(field[threads]))
+	st := stat{Status: Status{ID: ID{Pid: pid}, Zombie: ended && n <= 1}, headless: ended && n > 1}
+	var err2, err3 error
+	st.Group, err2 = strconv.Atoi(string(field[group]))
+	st.Start, err3 = strconv.ParseUint(string(field[start]), 10, 64)
+	return st, err1 == nil && err2 == nil && err3 == nil
+}
+
+// visible is where /proc shows the environment and the descriptors of a process: with its first thread or, when that
+// has ended and others have not, with one of those.
+func visible(pid int) (string, error) {
+	st, err := look(pid)
+	if err != nil || !st.headless {
+		return procDir(pid), err
+	}
+	threads, err := os.ReadDir(procDir(pid) + "/task")
+	if err != nil || len(threads) < 2 {
+		return procDir(pid), err
+	}
+	return procDir(pid) + "/task/" + threads[len(threads)-1].Name(), nil
 }
 
 // Group lists the living members of a process group. known is false where that cannot be told.
@@ -115,18 +144,15 @@ func newEnviron(marks []string) *environ {
 }
 
 func (e *environ) has(pid int) (bool, error) {
-	path := "/proc/" + strconv.Itoa(pid) + "/environ"
-	n := 0
-	for {
-		// The byte before the first variable stands for the end of one before it.
-		data, err := readFile(path, e.buf[1:])
-		if err != nil {
-			return false, err
+	n, err := e.read(procDir(pid))
+	if err == nil && n == 0 || errors.Is(err, unix.ESRCH) {
+		var dir string
+		if dir, err = visible(pid); err == nil {
+			n, err = e.read(dir)
 		}
-		if n = len(data); n < len(e.buf)-1 {
-			break
-		}
-		e.buf = make([]byte, 2*len(e.buf))
+	}
+	if err != nil {
+		return false, err
 	}
 	for _, m := range e.marks {
 		if !bytes.Contains(e.buf[:n+1], m) {
@@ -134,6 +160,17 @@ func (e *environ) has(pid int) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// read reads an environment into buf, behind a byte that stands for the end of a variable before the first one.
+func (e *environ) read(dir string) (n int, err error) {
+	for {
+		data, err := readFile(dir+"/environ", e.buf[1:])
+		if err != nil || len(data) < len(e.buf)-1 {
+			return len(data), err
+		}
+		e.buf = make([]byte, 2*len(e.buf))
+	}
 }
 
 // Holders lists the living processes that hold an exclusive flock on the file. A process that merely has the file open
@@ -158,7 +195,10 @@ func Holders(file fs.FileInfo) []Holder {
 }
 
 func holds(pid int, want *syscall.Stat_t) (held, took bool) {
-	proc := "/proc/" + strconv.Itoa(pid)
+	proc, err := visible(pid)
+	if err != nil {
+		return false, false
+	}
 	dir, err := os.Open(proc + "/fd")
 	if err != nil {
 		return false, false

@@ -52,16 +52,20 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestParseStat_NamesMayHoldAnything(t *testing.T) {
 	t.Parallel()
 	const rest = " 1 77 77 0 -1 4194304 98 0 0 0 0 0 0 0 20 0 1 0 123456 3133440 190"
+	const threads = " 1 77 77 0 -1 4194304 98 0 0 0 0 0 0 0 20 0 3 0 123456 3133440 190"
+	id := ID{5, 123456}
 	for _, row := range []struct {
 		line string
-		want Status
+		want stat
 		ok   bool
 	}{
-		{"5 (cat) S" + rest, Status{ID{5, 123456}, 77, false}, true},
-		{"5 (a b) S 9) Z" + rest, Status{ID{5, 123456}, 77, true}, true},
-		{"5 () X" + rest, Status{ID{5, 123456}, 77, true}, true},
-		{"5 (cat) S 1 77", Status{}, false},
-		{"", Status{}, false},
+		{"5 (cat) S" + rest, stat{Status{id, 77, false}, false}, true},
+		{"5 (cat) S" + threads, stat{Status{id, 77, false}, false}, true},
+		{"5 (a b) S 9) Z" + rest, stat{Status{id, 77, true}, false}, true},
+		{"5 () X" + rest, stat{Status{id, 77, true}, false}, true},
+		{"5 (cat) Z" + threads, stat{Status{id, 77, false}, true}, true},
+		{"5 (cat) S 1 77", stat{}, false},
+		{"", stat{}, false},
 	} {
 		got, ok := parseStat(5, []byte(row.line))
 		if ok != row.ok || ok && got != row.want {
@@ -90,6 +94,56 @@ func TestLook_ZombieDoesNotLive(t *testing.T) {
 	if !GroupExists(pid) {
 		t.Error("GroupExists = false, although the zombie keeps the number")
 	}
+}
+
+// A process whose first thread has ended looks like a zombie, but its other threads run on, with its environment and
+// descriptors.
+func TestLook_ProcessWithoutItsFirstThreadLives(t *testing.T) {
+	if os.Getenv("END_FIRST_THREAD") != "" {
+		endFirstThread()
+	}
+	t.Parallel()
+	f, err := os.Create(t.TempDir() + "/lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := sleeper(t, func(c *exec.Cmd) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Path, c.Args = self, []string{self, "-test.run=^" + t.Name() + "$"}
+		c.Env = append(os.Environ(), "END_FIRST_THREAD=1", "RUN=headless")
+		c.ExtraFiles = []*os.File{f}
+	})
+	eventually(t, "its first thread has ended", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", st.Pid))
+		return err == nil && bytes.Contains(stat, []byte(") Z "))
+	})
+	if now, err := Look(st.Pid); err != nil || now.Zombie || !st.Lives() {
+		t.Errorf("Look = %+v, %v; Lives = %v; want that it lives", now, err, st.Lives())
+	}
+	if members, _ := Group(st.Group); !slices.Contains(members, st.ID) {
+		t.Errorf("Group = %v, without %v", members, st.ID)
+	}
+	if marked, err := Marked("RUN=headless"); !slices.Contains(marked, st.ID) || err != nil {
+		t.Errorf("Marked = %v, %v, without %v", marked, err, st.ID)
+	}
+	if holders := Holders(info); !slices.Contains(holders, Holder{ID: st.ID}) {
+		t.Errorf("Holders = %v, without %v", holders, st.ID)
+	}
+	if err := st.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "death", func() bool { return !st.Lives() })
 }
 
 func TestGroup_ListsItsMembers(t *testing.T) {

@@ -1,0 +1,32 @@
+package process
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// first runs what it gets on the first thread of the process, which is TestMain's.
+var first = make(chan func())
+
+func TestMain(m *testing.M) {
+	runtime.LockOSThread()
+	code := make(chan int)
+	go func() { code <- m.Run() }()
+	for {
+		select {
+		case fn := <-first:
+			fn()
+		case code := <-code:
+			os.Exit(code)
+		}
+	}
+}
+
+// endFirstThread ends the first thread alone, and waits for its process to be killed.
+func endFirstThread() {
+	first <- func() { unix.Syscall(unix.SYS_EXIT, 0, 0, 0) }
+	select {}
+}
