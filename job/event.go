@@ -105,7 +105,7 @@ type JobClaimed struct {
 type Result struct {
 	Exit       int32         // exit code; meaningless if Signal ≠ 0 or Timeout
 	Signal     int32         // that ended the command; 0 = none
-	Start, End int64         // Unix nanoseconds
+	Start, End int64         // Unix nanoseconds; End is as long after Start as it took, whatever the wall clock did
 	CPU        time.Duration // user + system
 	MaxRSS     int64         // peak memory, bytes
 	OutputSize int64         // bytes of the run's output file

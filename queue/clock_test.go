@@ -130,3 +130,35 @@ func TestRun_ClockSetBackIsNotForgottenWhenTheLogIsReadAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRun_TakesAsLongAsItTookWhateverTheWallClockDoes, and begins when Options.Now says.
+func TestRun_TakesAsLongAsItTookWhateverTheWallClockDoes(t *testing.T) {
+	t.Parallel()
+	clock := queuetest.NewClock(queuetest.Start)
+	q, err := queue.Open(t.Context(), t.TempDir(), queue.Options{Now: clock.Now, Elapsed: clock.Elapsed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	enqueue(t, q, job.Spec{ID: "command", Command: "true"}, job.Spec{ID: "handler", Kind: "k"})
+	err = q.Run(t.Context(), queue.WorkerOptions{UntilEmpty: true, Handlers: map[string]queue.Handler{
+		"k": func(context.Context, job.Job) error {
+			clock.Advance(3 * time.Second)
+			clock.Step(-time.Hour)
+			return nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]time.Duration{"command": 0, "handler": 3 * time.Second} {
+		history, err := q.History(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := history[len(history)-1].Event.(*job.JobCompleted).Result
+		if start := time.Unix(0, r.Start); !start.Equal(queuetest.Start) || r.End-r.Start != int64(want) {
+			t.Errorf("%s began at %v and took %v, want %v and %v", id, start, time.Duration(r.End-r.Start), queuetest.Start, want)
+		}
+	}
+}

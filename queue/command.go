@@ -25,6 +25,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
 		Lease:   r.lock.File(),
 		Timeout: r.Timeout, Grace: r.KillGrace,
+		Now: w.q.opt.Now,
 	})
 	if err != nil {
 		return err
@@ -40,7 +41,9 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	}
 	o.Result = job.Result{
 		Exit: int32(result.Exit), Signal: int32(result.Signal),
-		Start: result.Start.UnixNano(), End: result.End.UnixNano(),
+		Start: result.Start.UnixNano(),
+		// By the monotonic clock, if Now has one: the wall clock may have been set meanwhile.
+		End: result.Start.Add(result.End.Sub(result.Start)).UnixNano(),
 		CPU: result.CPU, MaxRSS: result.MaxRSS, OutputSize: result.OutputSize,
 		LeftBehind: result.LeftBehind,
 	}

@@ -344,9 +344,10 @@ func (w *worker) handle(r *run, o *decide.Outcome) {
 		defer stop()
 	}
 	r.started(func(int) { cancel(errKilled) })
+	began := w.q.opt.Elapsed()
 	o.Result.Start = w.q.opt.Now().UnixNano()
 	err := protect(func() error { return w.opt.Handlers[r.Job.Spec.Kind](ctx, r.Job) })
-	o.Result.End = w.q.opt.Now().UnixNano()
+	o.Result.End = o.Result.Start + int64(w.q.opt.Elapsed()-began) // the wall clock may have been set meanwhile
 	switch {
 	case err == nil:
 		return
