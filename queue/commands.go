@@ -161,8 +161,8 @@ func (q *Queue) Cancel(ctx context.Context, ids ...string) error {
 }
 
 // Kill asks for the end of the current run of each job, all or none: signal 15 is followed by KILL
-// after kill_grace, others are sent alone. The run then counts as any run that a signal ended. Kill
-// returns when the request is durable, not when the run has ended; see [Queue.Wait]. Errors:
+// after kill_grace, others are sent alone. The run then counts by how it ended: with exit code 0 the
+// job is completed all the same. A request that follows another is passed on as well. Kill returns when the request is durable, not when the run has ended; see [Queue.Wait]. Errors:
 // job.ErrNotFound, job.ErrWrongState, job.ErrInvalid.
 func (q *Queue) Kill(ctx context.Context, signal int, ids ...string) error {
 	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {

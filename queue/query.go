@@ -231,8 +231,8 @@ func (q *Queue) OpenOutput(run job.Position) (*os.File, error) {
 	return nil, errors.Join(err, f.Close())
 }
 
-// LeftBehind returns the pids of processes of a run that still live (on Linux; nil elsewhere). After
-// the end of the run they are what its command left behind.
+// LeftBehind returns the pids of processes of a run that still live, ascending; nil on systems that cannot
+// tell, and of a queue in memory. After the end of the run they are what its command left behind.
 func (q *Queue) LeftBehind(run job.Position) []int {
 	if q.dir == "" || run == 0 {
 		return nil

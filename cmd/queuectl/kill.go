@@ -16,8 +16,8 @@ type killCmd struct {
 
 // Help is shown below the usage line.
 func (killCmd) Help() string {
-	return `The run counts as any run that a signal ended: the job is retried while it has retries left. To stop a
-job for good, use 'queuectl cancel'.
+	return `The run counts by how it ends: by the signal it has failed, and the job is retried while it has retries
+left; with exit code 0 the job is completed. To stop a job for good, use 'queuectl cancel'.
 
 Examples:
 
