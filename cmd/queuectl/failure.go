@@ -66,6 +66,7 @@ var causes = []struct {
 	{errNotPrinted, exitFailed, "not_printed", ""},
 	{eventlog.ErrUnknown, exitUnknown, "unknown_outcome", "the disk failed at the last moment: look with 'queuectl log list' whether it is there, before you try again"},
 	{eventlog.ErrDiskFull, exitFailed, "disk_full", "nothing was changed; free some space on the disk of %s"},
+	{syscall.EFBIG, exitFailed, "file_too_large", "nothing was changed; a file of this process may not become so large: see 'ulimit -f'"},
 	{eventlog.ErrNotCommitted, exitFailed, "not_committed", "nothing was changed; it is safe to try again"},
 	{eventlog.ErrReadOnly, exitFailed, "read_only", "nothing was changed; check who may write to %s"},
 	{eventlog.ErrNewer, exitFailed, "newer_format", "nothing was changed; install the newer queuectl"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -113,6 +114,9 @@ func cannotRecord(s *session, err error) error {
 		if errors.Is(err, cause) {
 			return &failure{exit: exitUnknown, err: err, hint: hint}
 		}
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // the log could not be looked at for too long
+		return &failure{exit: exitUnknown, err: err, hint: hint}
 	}
 	return err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 
 	"github.com/queuectl/queuectl/eventlog"
@@ -20,6 +22,7 @@ func TestCannotRecord_SaysWhatBecomesOfTheJobs(t *testing.T) {
 	}{
 		{"a full disk", fmt.Errorf("append: %w", eventlog.ErrDiskFull), exitUnknown, "free some space on the disk of /var/q: the worker could not record what it does and has stopped; its jobs will run again"},
 		{"a failed sync", eventlog.ErrUnknown, exitUnknown, "the worker could not record what it does and has stopped; its jobs will run again"},
+		{"a log that cannot be read", fmt.Errorf("open segment: %w", &fs.PathError{Op: "open", Path: "/var/q/log/1", Err: syscall.EIO}), exitUnknown, "the worker could not record what it does and has stopped; its jobs will run again"},
 		{"something else", job.ErrNoWorker, exitFailed, "'queuectl worker list' shows the workers"},
 	} {
 		if f := s.explain(cannotRecord(s, test.err)); f.exit != test.exit || f.hint != test.hint {
