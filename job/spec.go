@@ -54,7 +54,7 @@ type Spec struct {
 	OnCrash       OnCrash
 
 	Env   map[string]string // additions to the worker's environment
-	Cwd   string            // "" = the directory that enqueue was called from
+	Cwd   string            // relative to the directory that enqueue was called from; "" = that one
 	Stdin string            // text for standard input; "@path" = from that file at run time; "" = none
 	Tags  map[string]string // at most 64
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -21,7 +22,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	r.empty = ""
 	p, err := shell.Start(shell.Command{
 		Line: r.Job.Spec.Command, Argv: r.Job.Spec.Argv,
-		Dir: firstOf(r.Job.Spec.Cwd, r.Job.CallerDir), Env: w.environment(r), Stdin: r.Job.Spec.Stdin,
+		Dir: dirOf(&r.Job), Env: w.environment(r), Stdin: r.Job.Spec.Stdin,
 		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
 		Lease:   r.lock.File(),
 		Timeout: r.Timeout, Grace: r.KillGrace,
@@ -99,6 +100,14 @@ func (w *worker) tidy(r *run) {
 	if _, err := r.lock.Release(); err != nil {
 		w.logger.Warn().Err(err).Uint64("run", uint64(r.number)).Msg("run lock not removed")
 	}
+}
+
+// dirOf is where a job runs: where it was enqueued, or in its own directory, which may be relative to that.
+func dirOf(j *job.Job) string {
+	if filepath.IsAbs(j.Spec.Cwd) {
+		return j.Spec.Cwd
+	}
+	return filepath.Join(j.CallerDir, j.Spec.Cwd) // "" if both are
 }
 
 // environment is the worker's, with the PATH that the job was enqueued with, then what the job adds,

@@ -115,3 +115,42 @@ func printedPID(t *testing.T, q *queue.Queue, run job.Position) (pid int) {
 	}
 	return pid
 }
+
+// TestRun_DirectoryIsThatOfTheEnqueue: wherever the worker is.
+func TestRun_DirectoryIsThatOfTheEnqueue(t *testing.T) {
+	t.Parallel()
+	caller, err1 := filepath.EvalSymlinks(t.TempDir()) // as pwd prints it
+	elsewhere, err2 := filepath.EvalSymlinks(t.TempDir())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(caller, "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{filepath.Join(caller, "in"), filepath.Join(caller, "below", "in")} {
+		if err := os.WriteFile(name, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q, err := queue.Open(t.Context(), t.TempDir(), queue.Options{Actor: job.Actor{Dir: caller}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	const command = `pwd; cat`
+	enqueue(t, q,
+		job.Spec{ID: "caller", Command: command, Stdin: "@in"},
+		job.Spec{ID: "relative", Command: command, Stdin: "@in", Cwd: "below"},
+		job.Spec{ID: "absolute", Command: command, Cwd: elsewhere},
+	)
+	drain(t, q)
+	for id, want := range map[string]string{
+		"caller":   caller + "\n" + caller + "/in",
+		"relative": caller + "/below\n" + caller + "/below/in",
+		"absolute": elsewhere + "\n",
+	} {
+		if got, err := os.ReadFile(q.OutputPath(find(t, q, id).Run)); string(got) != want || err != nil {
+			t.Errorf("%s printed %q, %v; want %q", id, got, err, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -58,8 +59,8 @@ func showJob(s *session, q *queue.Queue, j job.Job) error {
 func aboutSpec(s *session, j job.Job) [][2]string {
 	spec := j.Spec
 	cwd := spec.Cwd
-	if cwd == "" {
-		cwd = j.CallerDir
+	if !filepath.IsAbs(cwd) {
+		cwd = filepath.Join(j.CallerDir, cwd)
 	}
 	what := "command"
 	if spec.Kind != "" {
