@@ -197,7 +197,7 @@ type WorkerStarted struct {
 // WorkerStopped says that a worker ended in good order.
 type WorkerStopped struct {
 	Worker Position
-	Why    string // "stop requested", "signal", "nothing left", "context ended"
+	Why    string // "stop requested", "signal" (ctx ended), "nothing left", "error"
 }
 
 // StopRequested asks workers that started before this event to stop.

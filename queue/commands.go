@@ -199,20 +199,19 @@ func (q *Queue) RequestStop(ctx context.Context, now bool, ids ...string) (reach
 	}
 	live := map[string]bool{}
 	for _, w := range workers {
-		live[w.ID] = w.Alive
-	}
-	targets := ids
-	if len(ids) == 0 {
-		for _, w := range workers {
-			if w.Alive {
-				targets = append(targets, w.ID)
-			}
+		if w.Alive {
+			live[w.ID] = true
 		}
 	}
-	for _, id := range targets {
+	targets := live
+	if len(ids) > 0 {
+		targets = map[string]bool{} // an id that is given twice counts once
+	}
+	for _, id := range ids {
 		if !live[id] {
 			return 0, fmt.Errorf("worker %q: %w", id, job.ErrNoWorker)
 		}
+		targets[id] = true
 	}
 	if len(targets) == 0 {
 		return 0, nil

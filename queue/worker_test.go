@@ -232,6 +232,22 @@ func TestRequestStop_ReachesOnlyWorkersThatRun(t *testing.T) {
 	}
 }
 
+func TestRequestStop_AnIDThatIsGivenTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	_, _, wait := works(t, q, queue.WorkerOptions{})
+	workers, err := q.Workers(t.Context())
+	if err != nil || len(workers) != 1 {
+		t.Fatalf("%d workers (%v), want 1", len(workers), err)
+	}
+	if reached, err := q.RequestStop(t.Context(), false, workers[0].ID, workers[0].ID); err != nil || reached != 1 {
+		t.Errorf("reached %d (%v), want 1", reached, err)
+	}
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestKill_EndsARunInAnotherProcess(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())
