@@ -19,8 +19,9 @@ import (
 )
 
 // TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome lets two processes work on a log whose locks, writes and syncs
-// fail at random, some of them without saying whether what was written is there. No two runs of a job may overlap, each
-// job must end as its last run did, and when the disk is sound again nothing may be left over.
+// fail at random, some of them without saying whether what was written is there. No two runs of a job may overlap, none may
+// begin before its claim is durable, each job must end as its last run did, and when the disk is sound again nothing may be
+// left over.
 //
 // QUEUE_TEST_SEED replays one history as far as the order of goroutines allows.
 func TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome(t *testing.T) {
@@ -72,8 +73,8 @@ func choose[T any](s *sickbed, choices ...T) T {
 	return choices[s.random.IntN(len(choices))]
 }
 
-func (s *sickbed) open() *queue.Queue {
-	q, err := s.memory.Open(context.Background(), queue.Options{})
+func (s *sickbed) open(opt queue.Options) *queue.Queue {
+	q, err := s.memory.Open(context.Background(), opt)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -91,9 +92,14 @@ func (s *sickbed) fault(eventlog.Op) error {
 	return fmt.Errorf("injected: %w", choose(s, errors.New("input/output error"), eventlog.ErrUnknown, eventlog.ErrDiskFull))
 }
 
-// handle is a run of a job.
+// handle is a run of a job. It must not have begun before its claim was durable.
 func (s *sickbed) handle(_ context.Context, j job.Job) error {
 	id := j.Spec.ID
+	durable := s.open(queue.Options{ReadOnly: true}) // who may only read is shown only what is durable
+	defer durable.Close()
+	if shown, err := durable.Job(context.Background(), id); err != nil || shown.State != job.Processing || shown.Run != j.Run {
+		s.t.Errorf("seed %d: run %d of %s began; of what is durable it is %s, run %d (%v)", s.seed, j.Run, id, shown.State, shown.Run, err)
+	}
 	s.mu.Lock()
 	if s.active[id] {
 		s.t.Errorf("seed %d: two runs of %s at once", s.seed, id)
@@ -126,7 +132,7 @@ func (s *sickbed) work(q *queue.Queue) {
 }
 
 func (s *sickbed) live() {
-	first, second := s.open(), s.open()
+	first, second := s.open(queue.Options{}), s.open(queue.Options{})
 	defer first.Close()
 	defer second.Close()
 	specs := make([]job.Spec, 30)
@@ -142,7 +148,7 @@ func (s *sickbed) live() {
 	group.Go(func() { s.work(second) })
 	group.Wait()
 	time.Sleep(time.Until(s.until))
-	last := s.open() // which reads the log from its beginning
+	last := s.open(queue.Options{}) // which reads the log from its beginning
 	defer last.Close()
 	s.work(last)
 	s.check(last, first, second)
