@@ -94,9 +94,9 @@ func asNobody(t *testing.T, c *exec.Cmd, dir string) {
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
-// traced runs a process for a role, and returns what strace has to say of the given system calls.
-// Calls of several threads may be told of in two parts.
-func traced(t *testing.T, calls, role string, args ...string) string {
+// traced runs a process for a role, and returns what strace, which is given the expressions, has to
+// say. Calls of several threads may be told of in two parts.
+func traced(t *testing.T, expressions []string, role string, args ...string) string {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -104,10 +104,16 @@ func traced(t *testing.T, calls, role string, args ...string) string {
 	}
 	c := process(t.Context(), t, role, args...)
 	trace := filepath.Join(t.TempDir(), "trace")
-	c.Args = append([]string{strace, "-f", "-y", "-e", "trace=" + calls, "-o", trace, c.Path}, c.Args[1:]...)
+	words := []string{strace, "-f", "-y", "-o", trace}
+	for _, e := range expressions {
+		words = append(words, "-e", e)
+	}
+	c.Args = slices.Concat(words, []string{c.Path}, c.Args[1:])
 	c.Path = strace
 	c.Stderr = nil
-	if output, err := c.CombinedOutput(); err != nil {
+	if output, err := c.CombinedOutput(); strings.Contains(string(output), "--- FAIL") {
+		t.Fatalf("process: %v: %s", err, output)
+	} else if err != nil {
 		t.Skipf("needs the right to trace: %v: %s", err, output)
 	}
 	data, err := os.ReadFile(trace)
@@ -122,7 +128,7 @@ func TestSync_AsManyAsThereAreGroups(t *testing.T) {
 	dir := t.TempDir()
 	openDirLog(t, dir, Options{}).Close()
 	const appends = 50
-	trace := traced(t, "write,fsync,fdatasync", "one at a time", dir, fmt.Sprint(appends))
+	trace := traced(t, []string{"trace=write,fsync,fdatasync"}, "one at a time", dir, fmt.Sprint(appends))
 	calls := regexp.MustCompile(`(write|fsync|fdatasync)\(\d+<[^>]*/(`+segmentName(1)+`|durable|log)>`).FindAllStringSubmatch(trace, -1)
 	var got []string
 	for _, call := range calls {
@@ -142,7 +148,7 @@ func TestOpen_DirectoriesOfANewLogReachTheDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace := traced(t, "fsync", "create", filepath.Join(root, "a", "b"))
+	trace := traced(t, []string{"trace=fsync"}, "create", filepath.Join(root, "a", "b"))
 	var got []string
 	for _, call := range regexp.MustCompile(`fsync\(\d+<([^>]*)>`).FindAllStringSubmatch(trace, -1) {
 		got = append(got, regexp.MustCompile(`-\d+$`).ReplaceAllString(call[1], "-"))
@@ -150,5 +156,23 @@ func TestOpen_DirectoriesOfANewLogReachTheDisk(t *testing.T) {
 	want := []string{root, root + "/a", root + "/a/b/" + tempPrefix, root + "/a/b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("synced %q, want %q", got, want)
+	}
+}
+
+// Go has most calls made again that a signal interrupts, by asking the system to. Not all systems do.
+func TestAppend_InterruptedLocksAndSyncsAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openDirLog(t, dir, Options{}).Close()
+	interrupt := "inject=flock,fdatasync:error=EINTR:when=1..5"
+	trace := traced(t, []string{"trace=flock,fdatasync", interrupt}, "one at a time", dir, "10")
+	for _, call := range []string{"flock", "fdatasync"} {
+		interrupted := regexp.MustCompile(call + `.* EINTR .*\(INJECTED\)`)
+		if n := len(interrupted.FindAllString(trace, -1)); n < 5 {
+			t.Errorf("%s was interrupted %d times, want at least 5", call, n)
+		}
+	}
+	if lines, _ := openDirLog(t, dir, Options{}).view(t); len(lines) != 11 {
+		t.Errorf("the log has %d events, want 11", len(lines))
 	}
 }
