@@ -182,7 +182,14 @@ func (s *dirStore) lockAgain() (*file.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.current(); err != nil {
+	if err = s.current(); err == nil {
+		// The file that was locked before may be closed, and its number be that of another.
+		var id LogID
+		if id, err = readFormat(s.dir); err == nil && id != s.id {
+			err = fmt.Errorf("%s was replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+		}
+	}
+	if err != nil {
 		lock.Close() // not held
 		return nil, err
 	}
