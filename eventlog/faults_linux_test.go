@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -122,6 +123,8 @@ func (m *faultMatrix) run(dir, trace string, f fault, inject []string) faultyRun
 	}
 	c.Args = append(args, c.Path, c.Args[1])
 	c.Path = m.strace
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // what it traces, too
 	var output, errors bytes.Buffer
 	c.Stdout, c.Stderr = &output, &errors
 	err := c.Run()

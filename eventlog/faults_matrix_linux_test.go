@@ -202,7 +202,8 @@ func (m *faultMatrix) pairs(singles []fault, random *rand.Rand) (pairs []fault) 
 		if second.error == "EINTR" || second.error == "SIGKILL" || second.scene != f.scene || strings.Contains(f.call, second.call) {
 			continue
 		}
-		if second.call == everySync || second.call == "close" { // which in truth closes a file whatever it returns, and lets a lock go
+		// In truth close closes a file whatever it returns, and so lets a lock go that flock has kept.
+		if second.call == everySync || second.call == "close" || f.call == "close" && second.call == "flock" {
 			continue
 		}
 		f.then = fmt.Sprintf("%s:%s:%d", second.call, second.error, second.first)
