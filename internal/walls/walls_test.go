@@ -54,7 +54,8 @@ var rooms = map[string]room{
 		ours: []string{"internal/process"}, library: []string{"golang.org/x/sys"},
 		reason: "it runs one command and knows nothing of jobs",
 	},
-	"internal/walls": {},
+	"internal/planted": {reason: "it holds tests only"},
+	"internal/walls":   {},
 	"queue": {
 		ours: []string{
 			"job", "projection", "scheduler", "scheduler/lease", "decide", "eventlog", "internal/shell",
