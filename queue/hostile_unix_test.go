@@ -86,6 +86,33 @@ func TestRun_StoppedWorkerKeepsItsJob(t *testing.T) {
 	}
 }
 
+// TestWaitStopped_DoesNotWaitForTheDead: a worker that is killed while it finishes what runs writes nothing any more.
+func TestWaitStopped_DoesNotWaitForTheDead(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	enqueue(t, q, job.Spec{ID: "long", Command: "echo up; sleep 100"})
+	other := role(t, "worker", q.Dir(), os.Stdout)
+	waitFor(t, q, "long", printed(q, "up"))
+	if reached, err := q.RequestStop(t.Context(), false); err != nil || reached != 1 {
+		t.Errorf("reached %d (%v), want 1", reached, err)
+	}
+	result := make(chan error, 1)
+	go func() { result <- q.WaitStopped(t.Context()) }()
+	if err := other.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = other.Wait() // it was killed
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if reached, err := q.RequestStop(t.Context(), false); err != nil || reached != 0 {
+		t.Errorf("reached %d (%v) when it was dead, want 0", reached, err)
+	}
+	for _, pid := range q.LeftBehind(find(t, q, "long").Run) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 // TestRun_LeavesNoDescriptorAndNoGoroutine: of a worker that had jobs of every sort and watched another one, which lives.
 // Not parallel: it counts what the process has.
 func TestRun_LeavesNoDescriptorAndNoGoroutine(t *testing.T) {
