@@ -65,10 +65,12 @@ type disk struct {
 	syncDir  func(path string) error
 	reserve  func(*os.File, int64) (bool, error)
 	rewrite  func(f *os.File, from, to int64) error
+	writeAt  func(f *os.File, b []byte, offset int64) (int, error) // of the D file
 }
 
 var realDisk = disk{
 	network: file.Network, datasync: file.Datasync, syncDir: file.SyncDir, reserve: file.Reserve, rewrite: rewrite,
+	writeAt: (*os.File).WriteAt,
 }
 
 func (s *dirStore) identity() LogID { return s.id }
@@ -113,7 +115,7 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 
 // openFiles opens the append lock and the D file. Who may not write them opens the log for reading.
 func (s *dirStore) openFiles() (err error) {
-	s.marks.id, s.marks.datasync = s.id, s.disk.datasync
+	s.marks.id, s.marks.datasync, s.marks.writeAt = s.id, s.disk.datasync, s.disk.writeAt
 	if s.root, err = os.Open(s.dir); err != nil {
 		return err
 	}

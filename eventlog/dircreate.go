@@ -42,7 +42,7 @@ func (s *dirStore) create() (LogID, error) {
 	if err := s.disk.syncDir(s.dir); err != nil {
 		return LogID{}, fmt.Errorf("create log: %w", err)
 	}
-	marks := durableMarks{id: id}
+	marks := durableMarks{id: id, writeAt: s.disk.writeAt}
 	if err := marks.open(s.dir, os.O_RDWR); err != nil {
 		return LogID{}, fmt.Errorf("create log: %w", err)
 	}
@@ -115,13 +115,16 @@ func (s *dirStore) build() (tip, error) {
 		return tip{}, err
 	}
 	defer os.RemoveAll(temp) // nothing, once it has its name
-	for name, data := range map[string][]byte{
-		formatFile:     encodeFormat(id),
-		lockFile:       nil,
-		durableFile:    make([]byte, 2*slotSize),
-		segmentName(1): entry,
+	for _, part := range []struct {
+		name string
+		data []byte
+	}{
+		{formatFile, encodeFormat(id)},
+		{lockFile, nil},
+		{durableFile, make([]byte, 2*slotSize)},
+		{segmentName(1), entry},
 	} {
-		if err := s.writeFile(filepath.Join(temp, name), data); err != nil {
+		if err := s.writeFile(filepath.Join(temp, part.name), part.data); err != nil {
 			return tip{}, err
 		}
 	}

@@ -91,7 +91,9 @@ type durableMarks struct {
 	buf   [2 * slotSize]byte
 	dirty bool // written since it was last synced
 
+	// Of the disk; nil = it is only read.
 	datasync func(*os.File) error
+	writeAt  func(f *os.File, b []byte, offset int64) (int, error)
 }
 
 // readDurable returns the commit that dir's D file says is durable, 0 if the file is absent or bad.
@@ -153,7 +155,7 @@ func (d *durableMarks) advance(m mark) error {
 	}
 	var b [slotSize]byte
 	m.encode(&b, d.id)
-	if _, err := d.f.WriteAt(b[:], int64(1-slot)*slotSize); err != nil {
+	if _, err := d.writeAt(d.f, b[:], int64(1-slot)*slotSize); err != nil {
 		return fmt.Errorf("write D file: %w", err)
 	}
 	d.dirty = true

@@ -14,7 +14,7 @@ func openMarks(t *testing.T) (*durableMarks, string) {
 	if err := os.Mkdir(filepath.Join(dir, logDir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d := &durableMarks{id: memoryID, datasync: func(*os.File) error { return nil }}
+	d := &durableMarks{id: memoryID, datasync: func(*os.File) error { return nil }, writeAt: realDisk.writeAt}
 	if err := d.open(dir, os.O_RDWR|os.O_CREATE); err != nil {
 		t.Fatal(err)
 	}
