@@ -51,25 +51,28 @@ func (s *dirStore) create() (LogID, error) {
 	return id, nil
 }
 
-// makeParents makes dir and what is missing above it, durably.
+// makeParents makes dir and what is missing above it, durably. Nothing is made in a directory before
+// the directory's own name is durable: who made it may have died before that.
 func (s *dirStore) makeParents(dir string) error {
-	err := os.Mkdir(dir, 0o700)
 	parent := filepath.Dir(dir)
-	if errors.Is(err, fs.ErrNotExist) && parent != dir {
+	_, err := os.Stat(dir)
+	if err == nil || parent == dir {
+		if err := s.disk.syncDir(parent); !denied(err) { // what is above dir may not be ours to read
+			return err
+		}
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.makeParents(parent); err != nil {
 			return err
 		}
-		// Once: parent may be a link that leads nowhere, and so be there and not be there.
-		err = os.Mkdir(dir, 0o700)
 	}
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil
-	case err != nil:
+	// It is there if another process was faster, or if it is a link that leads nowhere: then the
+	// next step fails.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory: %w", err)
-	default:
-		return s.disk.syncDir(parent)
 	}
+	return s.disk.syncDir(parent)
 }
 
 // vacant returns an error if the directory is one in which no log may be made.

@@ -153,7 +153,7 @@ func TestOpen_DirectoriesOfANewLogReachTheDisk(t *testing.T) {
 	for _, call := range regexp.MustCompile(`fsync\(\d+<([^>]*)>`).FindAllStringSubmatch(trace, -1) {
 		got = append(got, regexp.MustCompile(`-\d+$`).ReplaceAllString(call[1], "-"))
 	}
-	want := []string{root, root + "/a", root + "/a/b/" + tempPrefix, root + "/a/b"}
+	want := []string{filepath.Dir(root), root, root + "/a", root + "/a/b/" + tempPrefix, root + "/a/b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("synced %q, want %q", got, want)
 	}
