@@ -81,9 +81,14 @@ func (a *ahead) torn(from, end int64) (bool, error) {
 		if bad != nil {
 			return a.lostPiece(from, end, end) // where this frame ends is not known: perhaps not before end
 		}
-		if from+size > end {
-			// Right behind the valid prefix, the scan would have said so if it was the next frame.
-			return end == a.size && from > a.t.offset, nil
+		switch {
+		case from+size <= end:
+		case end < a.size || from > a.t.offset:
+			return end == a.size, nil
+		default:
+			// Right behind the valid prefix, the scan has said that it is not the next frame. It may
+			// be, if a piece of its header is lost.
+			return a.lostPiece(from, end, end)
 		}
 		if lost, err := a.lostPiece(from, from+size, end); !lost || err != nil {
 			return false, err
@@ -103,13 +108,17 @@ const (
 // lostPiece says whether one of the pieces that touch the frame [from, until) reads as zeros. A
 // piece is what lies between two multiples of pieceSize, as far as it is in [from, end).
 func (a *ahead) lostPiece(from, until, end int64) (bool, error) {
+	least := minPiece
+	if end == a.size && end-from < minEntry {
+		least = 1 // no frame has ever been there, but for the beginning of one
+	}
 	for from < until {
 		next := min(from-from%pieceSize+pieceSize, end)
 		b, err := a.peek(from, int(next-from))
 		if err != nil {
 			return false, err
 		}
-		if len(b) >= minPiece && bytes.Count(b, []byte{0}) == len(b) {
+		if len(b) >= least && bytes.Count(b, []byte{0}) == len(b) {
 			return true, nil
 		}
 		from = next

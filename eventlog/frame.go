@@ -43,6 +43,7 @@ const (
 	// minFrame is a frame of one event without data and an empty Meta.
 	minFrame = headerSize + 1 + minEvent + trailerSize
 	minEvent = 2
+	minEntry = 1 + minFrame
 	// maxPrefix is the size of the longest length prefix: a uvarint holds 28 bits in four bytes.
 	maxPrefix = 4
 )

@@ -66,9 +66,10 @@ func TestJudge_EveryRowOfTheTable(t *testing.T) {
 		{"flip in the length", flip(2501), 0, 5, 6},
 		{"flip in the checksum", flip(2998), 0, 5, 6},
 		{"zeros, but no whole piece", func(b []byte) []byte { return zero(b, 2570, 3000) }, 0, 5, 6},
-		{"a piece too small to tell", func(b []byte) []byte { return append(b, make([]byte, 31)...) }, 0, 6, 6},
-		{"a piece just large enough", func(b []byte) []byte { return append(b, make([]byte, 32)...) }, 0, 6, 5},
-		{"two pieces too small to tell", twoSmallPieces, 0, 6, 6},
+		{"too little for a frame, and zeros", func(b []byte) []byte { return append(b, make([]byte, 31)...) }, 0, 6, 5},
+		{"too little for a frame, and other bytes", func(b []byte) []byte { return append(b, bytes.Repeat([]byte("x"), 31)...) }, 0, 6, 6},
+		{"two pieces too small to tell", smallPieces(31), 0, 6, 6},
+		{"two pieces, one of them just large enough", smallPieces(32), 0, 6, 5},
 		{"garbage", func(b []byte) []byte { return append(b, bytes.Repeat([]byte("garbage"), 100)...) }, 0, 6, 6},
 		{"flipped, and zeros behind it", func(b []byte) []byte { b[2900]++; return append(b, make([]byte, 4096)...) }, 0, 5, 6},
 
@@ -133,10 +134,12 @@ func checkVerdict(t *testing.T, name string, v verdict, at tip) {
 	}
 }
 
-// twoSmallPieces ends with 62 zeros around a boundary between pieces.
-func twoSmallPieces(b []byte) []byte {
-	b = append(b, bytes.Repeat([]byte{'x'}, 3072-31-len(b))...)
-	return append(b, make([]byte, 62)...)
+// smallPieces adds garbage that ends with zeros: 31 to the end of a piece, and some in the next.
+func smallPieces(zeros int) func(b []byte) []byte {
+	return func(b []byte) []byte {
+		b = append(b, bytes.Repeat([]byte{'x'}, 3072-31-len(b))...)
+		return append(b, make([]byte, 31+zeros)...)
+	}
 }
 
 // swallow makes commit 3 claim all the rest of the segment and more.
@@ -185,6 +188,24 @@ func TestJudge_WholeFrameThatIsNotTheNextIsNeverCut(t *testing.T) {
 	v, _, err := judge(bytes.NewReader(data), int64(len(data)), from, why, 0)
 	if err != nil || v.row != 6 || from != at {
 		t.Errorf("got %s, %v", v, err)
+	}
+}
+
+// TestJudge_HeaderThatLostAPieceAndIsCutIsTorn: it does not say then that it is the next commit.
+func TestJudge_HeaderThatLostAPieceAndIsCutIsTorn(t *testing.T) {
+	t.Parallel()
+	h := newHandmade(24, 1<<40)
+	h.padTo(t, pieceSize-40)
+	h.padTo(t, 1000)
+	for size := int64(pieceSize + 1); size < pieceSize-40+headerSize; size++ {
+		data := zero(bytes.Clone(h.last().data[:size]), pieceSize, size)
+		at := firstTip(h.id)
+		_, why := scanAll(t, data, &at)
+		v, _, err := judge(bytes.NewReader(data), size, at, why, 0)
+		if err != nil || at != h.tips[1] || v.row != 5 || oracle(data, at, why, 0) != 5 {
+			t.Errorf("%d bytes: got %s, %v; want row 5", size, v, err)
+		}
+		checkVerdict(t, "cut header", v, at)
 	}
 }
 
@@ -384,7 +405,8 @@ func oracleTorn(data []byte, valid, at, end int64) bool {
 	lacks := func(until int64) bool {
 		for piece := at / 512 * 512; piece < min(until, end); piece += 512 {
 			b := data[max(piece, at):min(piece+512, end)]
-			if len(b) >= 32 && len(bytes.Trim(b, "\x00")) == 0 {
+			few := end == int64(len(data)) && end-at < 88 // too few for a frame
+			if (len(b) >= 32 || few) && len(bytes.Trim(b, "\x00")) == 0 {
 				return true
 			}
 		}
@@ -394,7 +416,7 @@ func oracleTorn(data []byte, valid, at, end int64) bool {
 	n, k := binary.Uvarint(rest[:min(len(rest), 4)])
 	switch {
 	case k == 0 && len(rest) < 4:
-		return at > valid
+		return at > valid || lacks(end)
 	case k <= 0, k > 1 && rest[k-1] == 0, n < minFrame, n > MaxFrame:
 		return lacks(end)
 	}
@@ -408,7 +430,7 @@ func oracleTorn(data []byte, valid, at, end int64) bool {
 		return lacks(end)
 	}
 	if next > end {
-		return end == int64(len(data)) && at > valid
+		return end == int64(len(data)) && (at > valid || lacks(end))
 	}
 	return lacks(next) && oracleTorn(data, valid, next, end)
 }
