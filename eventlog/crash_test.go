@@ -1,0 +1,259 @@
+package eventlog
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	crashStates = flag.Int("crash.states", 20_000, "how many states of a disk TestCrashStates opens, at least")
+	crashSeed   = flag.Uint64("crash.seed", 1, "seed of the first stories of TestCrashStates")
+)
+
+// TestCrashStates_LoseNothingThatWasAnswered records what processes do to the disk while they act out
+// a few stories, and opens what a power cut may leave of it, at any moment. Each round of stories
+// has a seed of its own; rounds follow until there were enough different states.
+func TestCrashStates_LoseNothingThatWasAnswered(t *testing.T) {
+	t.Parallel()
+	k := newCrashCheck(t)
+	seed := *crashSeed
+	for enough := max(1, *crashStates/sample()); k.states() < enough && !t.Failed(); seed++ {
+		r := &crashRound{t: t, check: k, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
+		r.run()
+	}
+	k.finish()
+	t.Logf("seeds %d to %d: %s", *crashSeed, seed-1, k.summary())
+}
+
+// crashRound is a round of stories, and the power cuts in them.
+type crashRound struct {
+	t     *testing.T
+	check *crashCheck
+	seed  uint64
+	rng   *rand.Rand
+}
+
+// story is what processes do.
+type story struct {
+	name string
+	act  func(c *crashTrace)
+}
+
+// How many states there are of a story, more or less.
+const (
+	statesOfStory = 250
+	statesOfKill  = 50
+	killsOfStory  = 6
+)
+
+func (r *crashRound) run() {
+	part := 1
+	if sample() > 1 {
+		part = 3
+	}
+	for _, s := range []story{
+		{"one process", r.oneProcess},
+		{"two processes", r.twoProcesses},
+		{"two that make the log", r.twoMakers},
+		{"syncs that fail", r.failingSyncs},
+		{"more syncs that fail", r.failingSyncs},
+	} {
+		if c := r.record(s, newCrashDisk()); c != nil {
+			r.cut(s.name, c, statesOfStory/part)
+			r.kill(s.name, c, killsOfStory/part)
+		}
+	}
+}
+
+// record has a story acted out in a bubble, where time passes only when all wait for it.
+func (r *crashRound) record(s story, d *crashDisk) (c *crashTrace) {
+	synctest.Test(r.t, func(t *testing.T) {
+		root := r.check.scratch()
+		c = record(t, root, d, s.act)
+		r.check.remove(root)
+	})
+	return c
+}
+
+func (r *crashRound) oneProcess(c *crashTrace) {
+	a := c.enter(r.segmentSize(), nil)
+	a.show()
+	for range 8 + r.rng.IntN(8) {
+		a.append(r.texts()...)
+	}
+	time.Sleep(3 * settleAfter) // D is synced, and segments are sealed
+	c.observe()
+	for range 3 {
+		a.append(r.texts()...)
+	}
+	a.close()
+	a = c.enter(r.segmentSize(), nil)
+	a.append(r.texts()...)
+	a.close()
+}
+
+func (r *crashRound) twoProcesses(c *crashTrace) {
+	both := []*actor{c.enter(r.segmentSize(), nil), c.enter(r.segmentSize(), nil)}
+	for range 12 {
+		i := r.rng.IntN(2)
+		switch r.rng.IntN(6) {
+		case 0:
+			both[i].show()
+		case 1:
+			both[i].close()
+			both[i] = c.enter(r.segmentSize(), nil)
+		case 2:
+			both[i].meanwhile = func() { both[1-i].append(r.texts()...) }
+			both[i].append(r.texts()...)
+			both[i].meanwhile = nil // there was no sync, as it filled a segment
+		default:
+			both[i].append(r.texts()...)
+		}
+	}
+	both[0].close()
+	both[1].close()
+}
+
+// twoMakers: while one makes the log, another does, and is faster.
+func (r *crashRound) twoMakers(c *crashTrace) {
+	var fast *actor
+	slow := c.enter(r.segmentSize(), func() {
+		fast = c.enter(r.segmentSize(), nil)
+		fast.append(r.texts()...)
+	})
+	slow.append(r.texts()...)
+	fast.append(r.texts()...)
+	slow.close()
+	fast.close()
+}
+
+func (r *crashRound) failingSyncs(c *crashTrace) {
+	both := []*actor{c.enter(r.segmentSize(), nil), c.enter(r.segmentSize(), nil)}
+	for _, a := range both {
+		a.fails = func() bool { return r.rng.IntN(3) == 0 }
+	}
+	for range 16 {
+		both[r.rng.IntN(2)].append(r.texts()...)
+	}
+	for _, a := range both {
+		a.show()
+		a.close()
+	}
+}
+
+// goOn is what the next process does when all others were killed.
+func (r *crashRound) goOn(c *crashTrace) {
+	a := c.enter(r.segmentSize(), nil)
+	if r.rng.IntN(2) == 0 {
+		a.show()
+	}
+	a.append(r.texts()...)
+	a.append(r.texts()...)
+	a.close()
+}
+
+// segmentSize is from 300 bytes, which one commit may fill, to 4,800.
+func (r *crashRound) segmentSize() int { return 300 << r.rng.IntN(5) }
+
+// texts are those of a few commits.
+func (r *crashRound) texts() []string {
+	texts := []string{r.text()}
+	for r.rng.IntN(3) == 0 {
+		texts = append(texts, r.text())
+	}
+	return texts
+}
+
+// text is short, about as long as a piece, or longer than most segments. It may have pieces of
+// zeros.
+func (r *crashRound) text() string {
+	n := 1 + r.rng.IntN(60)
+	switch r.rng.IntN(4) {
+	case 0:
+		n = 200 + r.rng.IntN(500)
+	case 1:
+		n = 1000 + r.rng.IntN(1500)
+		if r.rng.IntN(4) == 0 {
+			return "zeros " + strings.Repeat("\x00", n)
+		}
+	}
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(1 + r.rng.IntN(255))
+	}
+	return string(b)
+}
+
+// kill kills all processes of a story at a few moments, without a power cut, and lets another one
+// go on. The power is cut after that.
+func (r *crashRound) kill(name string, c *crashTrace, times int) {
+	var rare []int // effects, but for the many that append
+	for i, e := range c.effects[:len(c.effects)-1] {
+		if e.kind == effectMakeDir || e.kind == effectRename || e.kind == effectTruncate {
+			rare = append(rare, i)
+		}
+	}
+	for k := range times {
+		at := r.rng.IntN(len(c.effects))
+		if k%2 == 0 {
+			at = rare[r.rng.IntN(len(rare))] + 1
+		}
+		d := c.before.clone()
+		for _, e := range c.effects[:at] {
+			d.apply(e)
+		}
+		if e := c.effects[at]; e.kind == effectWrite && len(e.data) > 1 {
+			e.data = e.data[:1+r.rng.IntN(len(e.data)-1)]
+			d.apply(e)
+		}
+		s := story{fmt.Sprintf("%s, killed at effect %d", name, at), r.goOn}
+		if after := r.record(s, d); after != nil {
+			r.cut(s.name, after, statesOfKill)
+		}
+	}
+}
+
+// cut cuts the power at each moment of a story: between two effects, and within each write, so that
+// its beginning is all there is.
+func (r *crashRound) cut(name string, c *crashTrace, most int) {
+	share := 2 + most/(1+len(c.effects))
+	d := c.before.clone()
+	for i, e := range c.effects {
+		if e.kind == effectWrite {
+			for k := range min(share, len(e.data)-1) {
+				n := len(e.data) - 1
+				if k%2 == 0 {
+					n = min(n, maxPrefix+headerSize) // within the header there is more to go wrong
+				}
+				part := e
+				part.data = e.data[:1+r.rng.IntN(n)]
+				within := d.clone()
+				within.apply(part)
+				r.cutAt(&crashMoment{r.seed, fmt.Sprintf("%s: in effect %d, %v", name, i, part), within, c}, 3)
+			}
+		}
+		d.apply(e)
+		r.cutAt(&crashMoment{r.seed, fmt.Sprintf("%s: after effect %d, %v", name, i, e), d.clone(), c}, share)
+	}
+}
+
+func (r *crashRound) cutAt(at *crashMoment, most int) {
+	at.disk.cuts(most, r.rng, func(way []int) {
+		if !r.t.Failed() {
+			r.check.open(at, way, r.rng.Uint64())
+		}
+	})
+}
+
+// crashMoment is one at which the power is cut.
+type crashMoment struct {
+	seed  uint64
+	name  string
+	disk  *crashDisk
+	trace *crashTrace
+}
