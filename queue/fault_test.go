@@ -22,13 +22,17 @@ import (
 // fail at random, some of them without saying whether what was written is there. No two runs of a job may overlap, none may
 // begin before its claim is durable, each job must end as its last run did, and when the disk is sound again nothing may be
 // left over.
-//
-// QUEUE_TEST_SEED replays one history as far as the order of goroutines allows.
 func TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome(t *testing.T) {
 	t.Parallel()
-	histories, seed := 200, rand.Uint64()
+	live(t, 200, func(t *testing.T, seed uint64) { newSickbed(t, seed).live() })
+}
+
+// live plays so many random histories, each in a bubble, until one fails. QUEUE_TEST_SEED replays one, as far as the
+// order of goroutines allows.
+func live(t *testing.T, histories int, history func(t *testing.T, seed uint64)) {
+	seed := rand.Uint64()
 	if testing.Short() {
-		histories = 50
+		histories = min(histories, 50)
 	}
 	if given := os.Getenv("QUEUE_TEST_SEED"); given != "" {
 		var err error
@@ -38,7 +42,7 @@ func TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome(t *testing.T) {
 		histories = 1
 	}
 	for ; histories > 0 && !t.Failed(); histories, seed = histories-1, seed+1 {
-		synctest.Test(t, func(t *testing.T) { newSickbed(t, seed).live() })
+		synctest.Test(t, func(t *testing.T) { history(t, seed) })
 	}
 }
 

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -20,27 +17,12 @@ import (
 // TestRun_VerbsAtAnyMomentStrandNothing lets somebody enqueue, cancel, kill, retry and stop at random, while two processes
 // work whose workers stop and start again. No two runs of a job may overlap, a job is cancelled in the end exactly if
 // somebody was told that it would be, and all others end.
-//
-// QUEUE_TEST_SEED replays one history as far as the order of goroutines allows.
 func TestRun_VerbsAtAnyMomentStrandNothing(t *testing.T) {
 	t.Parallel()
-	histories, seed := 150, rand.Uint64()
-	if testing.Short() {
-		histories = 50
-	}
-	if given := os.Getenv("QUEUE_TEST_SEED"); given != "" {
-		var err error
-		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-		histories = 1
-	}
-	for ; histories > 0 && !t.Failed(); histories, seed = histories-1, seed+1 {
-		synctest.Test(t, func(t *testing.T) {
-			b := &bustle{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, seed)), active: map[string]bool{}}
-			b.live()
-		})
-	}
+	live(t, 150, func(t *testing.T, seed uint64) {
+		b := &bustle{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, seed)), active: map[string]bool{}}
+		b.live()
+	})
 }
 
 // bustle is a queue on which much goes on at once.

@@ -57,19 +57,7 @@ func TestStart_CommandInheritsNothingButInputOutputAndLease(t *testing.T) {
 }
 
 func TestStart_FewDescriptorsAreEnoughForTheLease(t *testing.T) {
-	if os.Getenv("FEW_DESCRIPTORS") == "" {
-		t.Parallel()
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := command(t, Command{
-			Argv: []string{self, "-test.run=^" + t.Name() + "$"},
-			Env:  append(os.Environ(), "FEW_DESCRIPTORS=1"),
-		})
-		if r := begin(t, c).Result(); r.Exit != 0 {
-			t.Errorf("result %+v: %s", r, Tail(c.Output, 1000))
-		}
+	if elsewhere(t) {
 		return
 	}
 	l := lease(t)
