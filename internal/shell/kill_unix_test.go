@@ -28,15 +28,17 @@ func TestTimeout_TermThenKill(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name, line   string
+		grace        time.Duration
 		exit, signal int
 	}{
-		{"dies of TERM", "exec sleep 3600", -1, 15},
-		{"ignores TERM", "trap '' TERM; sleep 3600", -1, 9},
-		{"ends itself on TERM", "trap 'exit 7' TERM; sleep 3600 & wait", 7, 0},
+		{"dies of TERM", "exec sleep 3600", time.Hour, -1, 15},
+		{"ignores TERM", "trap '' TERM; sleep 3600", 200 * time.Millisecond, -1, 9},
+		{"ends itself on TERM", "trap 'exit 7' TERM; sleep 3600 & wait", time.Hour, 7, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			r, _ := run(t, Command{Line: row.line, Timeout: 100 * time.Millisecond, Grace: 200 * time.Millisecond})
+			const enough = time.Second // for a shell to set its trap
+			r, _ := run(t, Command{Line: row.line, Timeout: enough, Grace: row.grace})
 			if !r.TimedOut || !r.Asked || r.Exit != row.exit || r.Signal != row.signal {
 				t.Errorf("result %+v, want timed out and asked, exit %d, signal %d", r, row.exit, row.signal)
 			}
@@ -46,7 +48,7 @@ func TestTimeout_TermThenKill(t *testing.T) {
 
 func TestTimeout_KeepsWhatWasPrinted(t *testing.T) {
 	t.Parallel()
-	r, text := run(t, Command{Line: "echo before; sleep 3600", Timeout: 200 * time.Millisecond, Grace: time.Hour})
+	r, text := run(t, Command{Line: "echo before; sleep 3600", Timeout: time.Second, Grace: time.Hour})
 	if !r.TimedOut || text != "before\n" {
 		t.Errorf("result %+v, output %q", r, text)
 	}
