@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,6 +28,8 @@ var (
 // TestPowerCut_EveryAcknowledgedCommitIsThere lets several processes append to a log on a file system of
 // its own, which is then shut down as a power cut would: nothing more reaches the disk, and what was not
 // synced is gone. After that the log opens by itself, and all that was ever acknowledged is in it.
+//
+// It happens in a process that has its mounts for itself: however that ends, they end with it.
 func TestPowerCut_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute: left out with -short")
@@ -34,20 +39,51 @@ func TestPowerCut_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	p := &outage{t: t, disk: newOutageDisk(t), random: rand.New(rand.NewPCG(seed, seed))}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("again: go test ./eventlog -run PowerCut -powercuts %d -powercuts.seed %d; the file system is kept in %s", *powerCuts, seed, p.disk.keep())
-		}
-	})
-	p.disk.mount()
-	for n := range *powerCuts {
-		if p.round(n); t.Failed() {
-			break
-		}
+	c := process(t.Context(), t, "cut the power", strconv.Itoa(*powerCuts), strconv.FormatUint(seed, 10))
+	c.Args = append(c.Args, "-test.timeout=0") // that of this process holds
+	runtime.LockOSThread()                     // whose death the signal is for
+	defer runtime.UnlockOSThread()
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	c.Stderr = nil
+	output, err := c.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skipf("needs the right to mount: %v", err)
 	}
-	p.check()
-	t.Logf("seed %d: %d power cuts; %d events acknowledged, %d torn tails cut", seed, p.cuts, p.told, p.repairs)
+	for _, line := range said(string(output)) {
+		if why, cannot := strings.CutPrefix(line, "cannot: "); cannot {
+			t.Skip(why)
+		}
+		t.Logf("seed %d: %s", seed, line)
+	}
+	if err != nil {
+		t.Errorf("%v: %s\nagain: go test ./eventlog -run PowerCut -powercuts %d -powercuts.seed %d", err, output, *powerCuts, seed)
+	}
+}
+
+func init() {
+	roles["cut the power"] = func(t *testing.T, args []string) {
+		count, _ := strconv.Atoi(args[0])
+		seed, _ := strconv.ParseUint(args[1], 10, 64)
+		disk, err := newOutageDisk(t)
+		if err != nil {
+			say("cannot: %v", err)
+			return
+		}
+		p := &outage{t: t, disk: disk, random: rand.New(rand.NewPCG(seed, seed))}
+		t.Cleanup(func() {
+			if t.Failed() {
+				say("the file system is kept in %s", disk.keep())
+			}
+		})
+		disk.mount()
+		for n := range count {
+			if p.round(n); t.Failed() {
+				break
+			}
+		}
+		p.check()
+		say("%d power cuts; %d events acknowledged, %d torn tails cut", p.cuts, p.told, p.repairs)
+	}
 }
 
 // outage is a series of power cuts.

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,18 +20,18 @@ type outageDisk struct {
 	mounted bool
 }
 
-// newOutageDisk makes one that is not mounted yet.
-func newOutageDisk(t *testing.T) *outageDisk {
+// newOutageDisk makes one that is not mounted yet. The error says what that needs.
+func newOutageDisk(t *testing.T) (*outageDisk, error) {
 	t.Helper()
 	const right = "needs the right to mount an ext4 file system on a loop device, and to shut it down: %v"
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf(right, err)
+		return nil, fmt.Errorf(right, err)
 	}
 	control.Close()
 	mkfs, err := exec.LookPath("mkfs.ext4")
 	if err != nil {
-		t.Skip("needs mkfs.ext4 (e2fsprogs)")
+		return nil, errors.New("needs mkfs.ext4 (e2fsprogs)")
 	}
 	d := &outageDisk{t: t, image: filepath.Join(t.TempDir(), "image"), dir: t.TempDir()}
 	if err := errors.Join(os.WriteFile(d.image, nil, 0o600), os.Truncate(d.image, 64<<20)); err != nil {
@@ -47,10 +46,10 @@ func newOutageDisk(t *testing.T) *outageDisk {
 		err = d.tryCut(downAtOnce)
 	}
 	if err != nil {
-		t.Skipf(right, err)
+		return nil, fmt.Errorf(right, err)
 	}
 	d.unmount()
-	return d
+	return d, nil
 }
 
 func (d *outageDisk) mount() {
@@ -137,16 +136,7 @@ func (d *outageDisk) unmount() {
 		return
 	}
 	d.mounted = false
-	err := unix.Unmount(d.dir, 0)
-	// A process that a parallel test is making has our files open for a moment.
-	for range 2000 {
-		if !errors.Is(err, unix.EBUSY) {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-		err = unix.Unmount(d.dir, 0)
-	}
-	if err != nil {
+	if err := unix.Unmount(d.dir, 0); err != nil {
 		d.t.Errorf("unmount: %v", err)
 		unix.Unmount(d.dir, unix.MNT_DETACH)
 	}
