@@ -176,3 +176,25 @@ func TestAppend_InterruptedLocksAndSyncsAreMadeAgain(t *testing.T) {
 		t.Errorf("the log has %d events, want 11", len(lines))
 	}
 }
+
+// What finish and turn say of a segment that has a successor rests on it, and so do the stories of
+// TestCrashStates.
+func TestRotation_SyncsASegmentBeforeItMakesTheNext(t *testing.T) {
+	t.Parallel()
+	calls := []string{"trace=write,openat,fsync,fdatasync"}
+	trace := traced(t, calls, "append", t.TempDir(), "x", "50") // in segments of 4 KiB
+	pattern := regexp.MustCompile(`(write|fsync|fdatasync)\(\d+<[^>]*/log/(\d{20})>|(openat)\([^"\n]*"[^"\n]*/log/(\d{20})", [^\n]*O_TRUNC`)
+	made, before := 0, ""
+	for _, call := range pattern.FindAllStringSubmatch(trace, -1) {
+		if call[3] == "openat" {
+			made++
+			if !strings.HasPrefix(before, "fsync ") || strings.HasSuffix(before, call[4]) {
+				t.Errorf("before %s was made: %q, want the sync of the segment before it", call[4], before)
+			}
+		}
+		before = strings.Join(call[1:3], " ")
+	}
+	if made < 2 {
+		t.Errorf("%d segments were made", made)
+	}
+}
