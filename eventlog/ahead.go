@@ -109,7 +109,11 @@ const (
 // piece is what lies between two multiples of pieceSize, as far as it is in [from, end).
 func (a *ahead) lostPiece(from, until, end int64) (bool, error) {
 	least := minPiece
-	if end == a.size && end-from < minEntry {
+	last := end // where a frame can have ended: see filler
+	if in := end % pieceSize; in < minPiece {
+		last -= in
+	}
+	if end == a.size && last-from < minEntry {
 		least = 1 // no frame has ever been there, but for the beginning of one
 	}
 	for from < until {

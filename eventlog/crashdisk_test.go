@@ -33,7 +33,6 @@ type crashNode struct {
 	names, durable map[string]int // of a directory: as processes see them, and for sure; nil for a file
 
 	data   []byte              // of a file, as processes see it; replaced when it changes
-	longer []byte              // data before it was truncated, until that is durable
 	sizes  []int               // that it may have; the last is that of data
 	pieces map[int]*crashPiece // that are not certain
 }
@@ -136,7 +135,6 @@ func (n *crashNode) write(offset int, data []byte) {
 
 func (n *crashNode) truncate(size int) {
 	old := n.data
-	n.longer = old
 	n.data = bytes.Clone(old[:size])
 	n.change(old, size, len(old))
 }
@@ -167,7 +165,7 @@ func pieceOf(data []byte, i int) []byte {
 }
 
 func (n *crashNode) sync() {
-	n.sizes, n.longer = []int{len(n.data)}, nil
+	n.sizes = []int{len(n.data)}
 	maps.DeleteFunc(n.pieces, func(i int, p *crashPiece) bool { return p.dirty || i*pieceSize >= len(n.data) })
 }
 

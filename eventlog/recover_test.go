@@ -137,7 +137,7 @@ func checkVerdict(t *testing.T, name string, v verdict, at tip) {
 // smallPieces adds garbage that ends with zeros: 31 to the end of a piece, and some in the next.
 func smallPieces(zeros int) func(b []byte) []byte {
 	return func(b []byte) []byte {
-		b = append(b, bytes.Repeat([]byte{'x'}, 3072-31-len(b))...)
+		b = append(b, bytes.Repeat([]byte{'x'}, 3584-31-len(b))...)
 		return append(b, make([]byte, 31+zeros)...)
 	}
 }
@@ -194,18 +194,20 @@ func TestJudge_WholeFrameThatIsNotTheNextIsNeverCut(t *testing.T) {
 // TestJudge_HeaderThatLostAPieceAndIsCutIsTorn: it does not say then that it is the next commit.
 func TestJudge_HeaderThatLostAPieceAndIsCutIsTorn(t *testing.T) {
 	t.Parallel()
-	h := newHandmade(24, 1<<40)
-	h.padTo(t, pieceSize-40)
-	h.padTo(t, 1000)
-	for size := int64(pieceSize + 1); size < pieceSize-40+headerSize; size++ {
-		data := zero(bytes.Clone(h.last().data[:size]), pieceSize, size)
-		at := firstTip(h.id)
-		_, why := scanAll(t, data, &at)
-		v, _, err := judge(bytes.NewReader(data), size, at, why, 0)
-		if err != nil || at != h.tips[1] || v.row != 5 || oracle(data, at, why, 0) != 5 {
-			t.Errorf("%d bytes: got %s, %v; want row 5", size, v, err)
+	for before := int64(minPiece); before < minEntry+minPiece; before++ { // bytes in the first piece
+		h := newHandmade(24, 1<<40)
+		h.padTo(t, pieceSize-before)
+		h.padTo(t, 2*pieceSize)
+		for size := int64(pieceSize + 1); size < pieceSize+minEntry+minPiece; size++ {
+			data := zero(bytes.Clone(h.last().data[:size]), pieceSize, size)
+			at := firstTip(h.id)
+			_, why := scanAll(t, data, &at)
+			v, _, err := judge(bytes.NewReader(data), size, at, why, 0)
+			if err != nil || at != h.tips[1] || v.row != 5 || oracle(data, at, why, 0) != 5 {
+				t.Errorf("%d bytes, and %d zeros: got %s, %v; want row 5", before, size-pieceSize, v, err)
+			}
+			checkVerdict(t, "cut header", v, at)
 		}
-		checkVerdict(t, "cut header", v, at)
 	}
 }
 
@@ -405,7 +407,11 @@ func oracleTorn(data []byte, valid, at, end int64) bool {
 	lacks := func(until int64) bool {
 		for piece := at / 512 * 512; piece < min(until, end); piece += 512 {
 			b := data[max(piece, at):min(piece+512, end)]
-			few := end == int64(len(data)) && end-at < 88 // too few for a frame
+			room := end - at // for a whole frame
+			if end%512 < 32 {
+				room -= end % 512
+			}
+			few := end == int64(len(data)) && room < 88
 			if (len(b) >= 32 || few) && len(bytes.Trim(b, "\x00")) == 0 {
 				return true
 			}
