@@ -1,0 +1,20 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+)
+
+// Moment is a place in the history: right after the event at Position or, if that is 0, at Time. The zero
+// Moment is now.
+//
+// Clocks step back, so that times do not order the log. At a Time is after the last commit that was not
+// made later: a clock that was wrong for a while hides nothing.
+type Moment struct {
+	Position job.Position
+	Time     time.Time
+}
+
+// IsZero says that the moment is now.
+func (m Moment) IsZero() bool { return m.Position == 0 && m.Time.IsZero() }
