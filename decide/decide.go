@@ -20,7 +20,7 @@ import (
 )
 
 // State is what the rules look at: the projection, and the timeline that follows from it, which holds
-// exactly the jobs that wait. Not safe for concurrent use.
+// exactly the jobs that wait; but see [LoadState]. Not safe for concurrent use.
 type State struct {
 	Jobs     *projection.Projection
 	Timeline *scheduler.Timeline
@@ -29,6 +29,20 @@ type State struct {
 // NewState returns the state of an empty log.
 func NewState() *State {
 	return &State{Jobs: projection.New(), Timeline: scheduler.NewTimeline()}
+}
+
+// LoadState returns the state that the files of a snapshot hold; see projection.Load. Its timeline holds only
+// the jobs that events are folded about, which is enough for every rule but [Claim]: before that, and
+// before the timeline is asked anything, [State.LoadLive] must be called.
+func LoadState(files []projection.File) *State {
+	return &State{Jobs: projection.Load(files), Timeline: scheduler.NewTimeline()}
+}
+
+// LoadLive brings all jobs that wait or run into memory, unless they are there. O(n log n).
+func (s *State) LoadLive() {
+	for schedule := range s.Jobs.LoadLive() {
+		s.Timeline.Put(schedule)
+	}
 }
 
 // Fold folds a decided event into both. It panics with a *projection.MisfitError if the event does not

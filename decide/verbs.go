@@ -120,3 +120,17 @@ func setting(s *State, key string) (string, error) {
 	}
 	return text, nil
 }
+
+// Forget lets the jobs of one final state leave the state that ended at or before until (Unix nanoseconds);
+// see projection.Ripe. It looks at all jobs of that state. Error: job.ErrInvalid for a state that is not
+// final.
+func Forget(s *State, at job.At, state job.State, until int64) ([]job.Event, error) {
+	if !state.Ended() {
+		return nil, fmt.Errorf("forget %v jobs: %w: only completed, dead and cancelled jobs have ended", state, job.ErrInvalid)
+	}
+	var events []job.Event
+	for _, e := range s.Jobs.Ripe(state, until, at.Time) {
+		events = append(events, e)
+	}
+	return events, nil
+}

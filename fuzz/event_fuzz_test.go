@@ -38,6 +38,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		job.RunReturned{Job: 1, Run: 2, Why: job.WhyStop},
 		job.JobRetried{Job: 1, From: job.Dead, Reset: true},
 		&job.JobCancelled{Job: 1, Run: 2, Result: result},
+		job.JobsForgotten{Queue: "mail", State: job.Dead, Through: 9, Jobs: 2},
 		job.KillRequested{Job: 1, Run: 2, Signal: 15, Cancel: true},
 		&job.WorkerStarted{ID: "w", Slots: 2, Queues: []string{"q"}, Kinds: []string{"k"}, Shell: true},
 		job.WorkerStopped{Worker: 1, Why: "signal"},

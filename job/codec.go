@@ -32,6 +32,8 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendJobCancelled(dst, e)
 	case KillRequested:
 		return appendKillRequested(dst, e)
+	case JobsForgotten:
+		return appendJobsForgotten(dst, e)
 	case *WorkerStarted:
 		return appendWorkerStarted(dst, e)
 	case WorkerStopped:
@@ -100,6 +102,8 @@ func (r *reader) event(k Kind) Event {
 		return r.jobCancelled()
 	case KindKillRequested:
 		return r.killRequested()
+	case KindJobsForgotten:
+		return r.jobsForgotten()
 	case KindWorkerStarted:
 		return r.workerStarted()
 	case KindWorkerStopped:

@@ -72,6 +72,31 @@ func (r *reader) killRequested() (e KillRequested) {
 	return e
 }
 
+func appendJobsForgotten(dst []byte, e JobsForgotten) []byte {
+	dst = appendText(dst, 1, e.Queue)
+	dst = appendUint(dst, 2, uint64(e.State))
+	dst = appendUint(dst, 3, uint64(e.Through))
+	return appendUint(dst, 4, e.Jobs)
+}
+
+func (r *reader) jobsForgotten() (e JobsForgotten) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Queue = r.text()
+		case 2:
+			e.State = State(r.enum())
+		case 3:
+			e.Through = Position(r.uint())
+		case 4:
+			e.Jobs = r.uint()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
 func appendConfigSet(dst []byte, e ConfigSet) []byte {
 	dst = appendText(dst, 1, e.Key)
 	dst = appendText(dst, 2, e.Old)

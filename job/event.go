@@ -56,6 +56,7 @@ const (
 	KindJobRetried    Kind = 27
 	KindJobCancelled  Kind = 28
 	KindKillRequested Kind = 29
+	KindJobsForgotten Kind = 33
 
 	KindWorkerStarted Kind = 40
 	KindWorkerStopped Kind = 41
@@ -185,6 +186,15 @@ type KillRequested struct {
 	Cancel   bool
 }
 
+// JobsForgotten lets jobs leave the state: those of the queue that came into a final state by an event at or
+// before Through and are in it still. They stay in the log.
+type JobsForgotten struct {
+	Queue   string
+	State   State
+	Through Position
+	Jobs    uint64 // how many they are
+}
+
 // WorkerStarted makes a worker known. Its own Position is the worker's number.
 type WorkerStarted struct {
 	ID     string   // random, never reused; the name of its lock file
@@ -230,6 +240,7 @@ func (RunReturned) kind() Kind    { return KindRunReturned }
 func (JobRetried) kind() Kind     { return KindJobRetried }
 func (*JobCancelled) kind() Kind  { return KindJobCancelled }
 func (KillRequested) kind() Kind  { return KindKillRequested }
+func (JobsForgotten) kind() Kind  { return KindJobsForgotten }
 func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
 func (StopRequested) kind() Kind  { return KindStopRequested }

@@ -50,6 +50,12 @@ var events = rapid.OneOf(
 			Signal: rapid.Int32().Draw(t, "signal"), Cancel: rapid.Bool().Draw(t, "cancel"),
 		}
 	})),
+	asEvent(rapid.Custom(func(t *rapid.T) JobsForgotten {
+		return JobsForgotten{
+			Queue: rapid.String().Draw(t, "queue"), State: rapid.SampledFrom(States[:]).Draw(t, "state"),
+			Through: positions.Draw(t, "through"), Jobs: rapid.Uint64().Draw(t, "jobs"),
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) *WorkerStarted {
 		return &WorkerStarted{
 			ID: rapid.String().Draw(t, "id"), Slots: rapid.Uint32().Draw(t, "slots"),

@@ -18,6 +18,7 @@ var kindNames = map[Kind]string{
 	KindJobRetried:    "JobRetried",
 	KindJobCancelled:  "JobCancelled",
 	KindKillRequested: "KillRequested",
+	KindJobsForgotten: "JobsForgotten",
 	KindWorkerStarted: "WorkerStarted",
 	KindWorkerStopped: "WorkerStopped",
 	KindStopRequested: "StopRequested",

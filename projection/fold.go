@@ -62,11 +62,14 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	e, err := job.PeekEnqueued(p.specs.text(spec))
 	switch {
 	case err != nil:
-		return Change{}, err
 	case at.Position <= p.at.Position:
-		return Change{}, p.misfit(at, &job.JobEnqueued{}, "positions must grow")
+		err = p.misfit(at, &job.JobEnqueued{}, "positions must grow")
 	case e.ID == "" || p.Key(e.ID) != 0:
-		return Change{}, p.misfit(at, &job.JobEnqueued{}, "the id must be new")
+		err = p.misfit(at, &job.JobEnqueued{}, "the id must be new")
+	}
+	if err != nil {
+		p.specs.remove(spec)
+		return Change{}, err
 	}
 	if made, ok := job.PositionOfMadeID(e.ID); !ok || made != at.Position {
 		p.chosen[e.ID] = at.Position
@@ -111,7 +114,9 @@ func (p *Projection) foldOther(at job.At, e job.Event) error {
 			return p.misfit(at, e, "it must be the first event")
 		}
 		p.logID = e.LogID
-	case job.LogRepaired, job.ClockStepped, job.Unknown: // facts for people
+	case job.LogRepaired:
+		p.repairs[e.Quarantine] = true
+	case job.ClockStepped, job.Unknown: // facts for people
 	case job.ConfigSet:
 		return p.configSet(at, e)
 	case job.ConfigUnset:
@@ -128,6 +133,8 @@ func (p *Projection) foldOther(at job.At, e job.Event) error {
 		return p.workerGone(at, e.Worker, e)
 	case job.StopRequested:
 		return p.stopRequested(at, e)
+	case job.JobsForgotten:
+		return p.forgotten(at, e)
 	default:
 		return p.misfit(at, e, "it must be about a job")
 	}

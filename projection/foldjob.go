@@ -8,8 +8,8 @@ import (
 
 // foldJob folds an event about a job that exists.
 func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, error) {
-	j, found := p.jobs.find(key)
-	if !found {
+	j, known := p.bring(key)
+	if !known {
 		return Change{}, p.misfit(at, e, "the job must exist")
 	}
 	if reason := p.unfit(j, e); reason != "" {
@@ -35,10 +35,10 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 		delete(p.kills, r.life)
 	}
 	waited := r.state.Waiting()
-	r.due, l.finishedAt, l.why = 0, 0, job.WhyNone
+	r.due, l.finishedAt, l.ended, l.why = 0, 0, 0, job.WhyNone
 	p.turn(j, p.apply(at, j, e))
 	if r.state.Ended() {
-		l.finishedAt = at.Time
+		l.finishedAt, l.ended = at.Time, at.Position
 	}
 	if !waited && !r.state.Waiting() {
 		return Change{}, nil
@@ -133,6 +133,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 	case job.RunReturned:
 		return job.Pending
 	case job.JobRetried:
+		p.retried = at.Position
 		delete(p.errors, r.life)
 		if e.Reset {
 			l.attempts, l.crashes = 0, 0

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/queuectl/queuectl/job"
 )
@@ -18,15 +19,11 @@ type Filter struct {
 
 // List yields the selected jobs in order of enqueue. Nothing may be folded before it is done. It costs
 // O(log n) to begin, and then little for jobs that are not selected: runs of 256 jobs without one in
-// the States are passed over at once.
+// the States are passed over at once, and of a snapshot only the files' parts for these states are read.
 func (p *Projection) List(f Filter) iter.Seq[job.Job] {
 	return func(yield func(job.Job) bool) {
-		left := f.Limit
 		for j := range p.choose(f) {
-			if !yield(p.job(j)) {
-				return
-			}
-			if left--; left == 0 {
+			if !yield(j.job()) {
 				return
 			}
 		}
@@ -70,7 +67,7 @@ type states uint8
 
 func stateSet(list []job.State) states {
 	if len(list) == 0 {
-		return 1<<len(Counts{}) - 1
+		return 1<<len(Counts{}) - 2 // 0 is that of forgotten jobs
 	}
 	var set states
 	for _, s := range list {
@@ -93,59 +90,154 @@ func (set states) in(c *Counts) bool {
 	return false
 }
 
-// choose yields where the selected jobs are, from the first one on; with Newest and a Limit from the
-// Limit-th last one on.
-func (p *Projection) choose(f Filter) iter.Seq[place] {
-	queue := uint32(0)
-	if f.Queue != "" {
-		known := false
-		if queue, known = p.lanes.byQueue[f.Queue]; !known {
-			return func(func(place) bool) {}
+// choose yields the selected jobs, as List does.
+func (p *Projection) choose(f Filter) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		if f.Newest && f.Limit > 0 {
+			p.last(f)(yield)
+			return
 		}
-	}
-	set := stateSet(f.States)
-	match := func(j place) bool {
-		r := j.record()
-		return set.has(r.state) && (f.Queue == "" || p.lanes.all[r.lane].queue == queue)
-	}
-	from, found := p.jobs.search(f.After)
-	if found {
-		from++
-	}
-	to := p.jobs.n
-	if f.Before != 0 {
-		to, _ = p.jobs.search(f.Before)
-	}
-	if f.Newest && f.Limit > 0 {
-		from = p.back(from, to, f.Limit, set, match)
-	}
-	return func(yield func(place) bool) {
-		for i := from; i < to; i++ {
-			j := p.jobs.at(i)
-			if j.i == 0 && !set.in(&j.page.counts) {
-				i += pageSize - 1
+		f.Newest = false
+		left := f.Limit
+		for j := range p.all(f) {
+			if f.Queue != "" && j.queue != f.Queue {
 				continue
 			}
-			if match(j) && !yield(j) {
+			if !yield(j) {
+				return
+			}
+			if left--; left == 0 {
 				return
 			}
 		}
 	}
 }
 
-// back returns the number of the limit-th last match before to, or from if there are not so many.
-func (p *Projection) back(from, to, limit int, set states, match func(place) bool) int {
-	for i := to - 1; i >= from; i-- {
-		j := p.jobs.at(i)
-		if j.i == pageSize-1 && !set.in(&j.page.counts) {
-			i -= pageSize - 1
+// last yields the last jobs that the filter selects, as many as its limit says, in order.
+func (p *Projection) last(f Filter) iter.Seq[found] {
+	jobs := make([]found, 0, min(f.Limit, pageSize))
+	for j := range p.all(f) {
+		if f.Queue != "" && j.queue != f.Queue {
 			continue
 		}
-		if match(j) {
-			if limit--; limit == 0 {
-				return i
+		if jobs = append(jobs, j); len(jobs) == f.Limit {
+			break
+		}
+	}
+	slices.Reverse(jobs)
+	return slices.Values(jobs)
+}
+
+// all yields the jobs of the filter's states between its bounds, in memory or not, in order of their keys
+// or, for the newest, against it.
+func (p *Projection) all(f Filter) iter.Seq[found] {
+	live := jobSections[0].states
+	if set := stateSet(f.States); p.live && set&live == set {
+		return p.inMemory(f)
+	}
+	return p.merge(&p.base, f)
+}
+
+// merge is all, with the jobs of a base.
+func (p *Projection) merge(b *base, f Filter) iter.Seq[found] {
+	if len(b.levels) == 0 {
+		return p.inMemory(f)
+	}
+	return func(yield func(found) bool) {
+		next, stop := iter.Pull(p.inMemory(f))
+		defer stop()
+		here, more := next()
+		for there := range b.scan(&f) {
+			if p.isCut(&there) || p.isHere(there.key) {
+				continue
+			}
+			for more && (here.key < there.key) != f.Newest {
+				if !yield(here) {
+					return
+				}
+				here, more = next()
+			}
+			if !yield(there) {
+				return
+			}
+		}
+		for ; more; here, more = next() {
+			if !yield(here) {
+				return
 			}
 		}
 	}
-	return from
+}
+
+// inMemory is all, of the jobs in memory.
+func (p *Projection) inMemory(f Filter) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		set := stateSet(f.States)
+		stray := p.strayKeys(&f)
+		for j := range p.jobs.walk(&f, set) {
+			for len(stray) > 0 && (stray[0] < j.key()) != f.Newest {
+				if s := p.strays[stray[0]]; set.has(s.record().state) && !yield(p.foundAt(s)) {
+					return
+				}
+				stray = stray[1:]
+			}
+			if !yield(p.foundAt(j)) {
+				return
+			}
+		}
+		for _, key := range stray {
+			if s := p.strays[key]; set.has(s.record().state) && !yield(p.foundAt(s)) {
+				return
+			}
+		}
+	}
+}
+
+// strayKeys returns the keys of strays between the filter's bounds, in its order.
+func (p *Projection) strayKeys(f *Filter) []job.Position {
+	if len(p.strays) == 0 {
+		return nil
+	}
+	var keys []job.Position
+	for key := range p.strays {
+		if key > f.After && (f.Before == 0 || key < f.Before) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	if f.Newest {
+		slices.Reverse(keys)
+	}
+	return keys
+}
+
+// walk yields the jobs of the states between the filter's bounds, in its order. Pages without one are
+// passed over.
+func (t *table) walk(f *Filter, set states) iter.Seq[place] {
+	from, exact := t.search(f.After)
+	if exact {
+		from++
+	}
+	to := t.n
+	if f.Before != 0 {
+		to, _ = t.search(f.Before)
+	}
+	return func(yield func(place) bool) {
+		for i := from; i < to && !f.Newest; i++ {
+			j := t.at(i)
+			if (j.i == 0 || i == from) && !set.in(&j.page.counts) {
+				i += pageSize - 1 - j.i
+			} else if set.has(j.record().state) && !yield(j) {
+				return
+			}
+		}
+		for i := to - 1; i >= from && f.Newest; i-- {
+			j := t.at(i)
+			if (j.i == pageSize-1 || i == to-1) && !set.in(&j.page.counts) {
+				i -= j.i
+			} else if set.has(j.record().state) && !yield(j) {
+				return
+			}
+		}
+	}
 }

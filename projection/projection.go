@@ -12,6 +12,9 @@
 // read from it; chosen ids are in a map. Counts by state and queue are kept up to date. Everything that
 // a query returns is a copy that its receiver owns.
 //
+// A projection can rest on the files of a snapshot ([Load]): then only what changed since is in memory, and
+// the rest is read from the files, block by block, when it is asked for. The answers are the same.
+//
 // The package decides nothing: whether an event may happen is the matter of package decide. It does not
 // say what is due (package scheduler), does no I/O, and does not keep the events themselves: earlier
 // runs of a job are in the log.
@@ -36,18 +39,25 @@ type Projection struct {
 	settings map[string]string // what is set, in the canonical form of its event
 	workers  []*worker         // that have neither stopped nor been lost, in order of their keys
 	latest   job.Position      // key of the latest worker that ever started
+	retried  job.Position      // of the last JobRetried event: after it, a job that had ended may be another's
 	rank     int64             // the highest of a job that was due at once when it was enqueued
+	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
 
-	jobs     table
-	specs    arena
-	lives    slab[life]
-	errors   map[uint32]string       // last_error, by number of the life
-	kills    map[uint32][]int32      // signals that were asked for the current run, ditto
-	chosen   map[string]job.Position // ids that the log did not make
-	counts   Counts
-	lanes    lanes
-	callers  callers
-	encoding []byte // scratch
+	base base // what came from a snapshot, and is read where it lies
+	live bool // its jobs that wait or run are in memory, too
+
+	jobs      table                  // in memory: those of the base that were loaded, and all later ones
+	strays    map[job.Position]place // jobs of the base that changed and are not in jobs
+	strayPage *page                  // the last one of them
+	specs     arena
+	lives     slab[life]
+	errors    map[uint32]string       // last_error, by number of the life
+	kills     map[uint32][]int32      // signals that were asked for the current run, ditto
+	chosen    map[string]job.Position // ids that the log did not make
+	counts    Counts
+	lanes     lanes
+	callers   callers
+	encoding  []byte // scratch
 }
 
 // New returns the projection of an empty log.
@@ -55,6 +65,8 @@ func New() *Projection {
 	return &Projection{
 		config:   job.DefaultConfig(),
 		settings: map[string]string{},
+		repairs:  map[string]bool{},
+		strays:   map[job.Position]place{},
 		errors:   map[uint32]string{},
 		kills:    map[uint32][]int32{},
 		chosen:   map[string]job.Position{},
@@ -75,6 +87,9 @@ func (p *Projection) LogID() [16]byte { return p.logID }
 
 // Config returns the settings in force.
 func (p *Projection) Config() job.Config { return p.config }
+
+// Repaired says whether a LogRepaired event has this name in quarantine.
+func (p *Projection) Repaired(quarantine string) bool { return p.repairs[quarantine] }
 
 // IsSet says whether the setting was set and not unset since.
 func (p *Projection) IsSet(key string) bool {
@@ -99,6 +114,7 @@ type lane struct {
 type queue struct {
 	name   string
 	counts Counts
+	cuts   cuts
 }
 
 func newLanes() lanes {
@@ -113,12 +129,7 @@ func (l *lanes) number(queueName, kind string) uint32 {
 			return l.last
 		}
 	}
-	q, known := l.byQueue[queueName]
-	if !known {
-		q = uint32(len(l.queues))
-		l.queues = append(l.queues, queue{name: strings.Clone(queueName)})
-		l.byQueue[l.queues[q].name] = q
-	}
+	q := l.queueNumber(queueName)
 	number, known := l.byName[lane{queue: q, kind: kind}]
 	if !known {
 		number = uint32(len(l.all))
@@ -129,6 +140,17 @@ func (l *lanes) number(queueName, kind string) uint32 {
 	return number
 }
 
+// queueNumber returns the number of a queue, a new one if it was not seen before.
+func (l *lanes) queueNumber(name string) uint32 {
+	q, known := l.byQueue[name]
+	if !known {
+		q = uint32(len(l.queues))
+		l.queues = append(l.queues, queue{name: strings.Clone(name)})
+		l.byQueue[l.queues[q].name] = q
+	}
+	return q
+}
+
 // caller is what a job remembers of the actor who enqueued it.
 type caller struct{ dir, path string }
 
@@ -137,7 +159,7 @@ type callers struct {
 	all    []caller
 	byName map[caller]uint32
 	actor  *job.Actor // the last one: all events of a commit have the same …
-	number uint32     // … and this is its number
+	last   uint32     // … and this is its number
 }
 
 func newCallers() callers {
@@ -149,16 +171,20 @@ func (c *callers) numberOf(a *job.Actor) uint32 {
 		return 0
 	}
 	if a == c.actor {
-		return c.number
+		return c.last
 	}
-	who := caller{dir: a.Dir, path: a.Path}
+	c.actor, c.last = a, c.number(caller{dir: a.Dir, path: a.Path})
+	return c.last
+}
+
+// number returns that of a caller, a new one if it was not seen before.
+func (c *callers) number(who caller) uint32 {
 	number, known := c.byName[who]
 	if !known {
 		number = uint32(len(c.all))
 		c.all = append(c.all, who)
 		c.byName[who] = number
 	}
-	c.actor, c.number = a, number
 	return number
 }
 
@@ -182,7 +208,8 @@ func (p *Projection) Waiting(queue string) int {
 func (p *Projection) Queues() iter.Seq2[string, Counts] {
 	return func(yield func(string, Counts) bool) {
 		for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
-			if !yield(name, p.lanes.queues[p.lanes.byQueue[name]].counts) {
+			counts := p.lanes.queues[p.lanes.byQueue[name]].counts
+			if counts != (Counts{}) && !yield(name, counts) {
 				return
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// record is what is kept of every job: 64 bytes, no pointers. Its key stands beside it in the page.
+// record is what is kept of every job in memory: 64 bytes, no pointers. Its key stands beside it in the page.
 type record struct {
 	enqueuedAt int64
 	due        int64   // while waiting: not before this time, 0 = at once; else 0
@@ -18,15 +18,16 @@ type record struct {
 	lane       uint32
 	priority   int32
 	maxRetries uint32
-	state      job.State
+	state      job.State // 0 = the job was forgotten
 	onCrash    job.OnCrash
 }
 
-// life is what a job has once something has happened to it: 64 bytes, no pointers. What few have is in maps.
+// life is what a job has once something has happened to it: 72 bytes, no pointers. What few have is in maps.
 type life struct {
 	updatedAt  int64
-	startedAt  int64 // of the current or last run
-	finishedAt int64 // when it reached a final state; 0 = it is in none
+	startedAt  int64        // of the current or last run
+	finishedAt int64        // when it reached a final state; 0 = it is in none
+	ended      job.Position // of the event that brought it there
 	run        job.Position
 	worker     job.Position // of that run
 	attempts   uint32
@@ -51,14 +52,20 @@ const (
 type slab[T any] struct {
 	pages []*[pageSize]T
 	n     int
+	free  []uint32 // numbers to be given again
 }
 
 const pageSize = 256
 
 func (s *slab[T]) at(i uint32) *T { return &s.pages[i/pageSize][i%pageSize] }
 
-// add appends a zero value and returns its number.
+// add returns the number of a zero value.
 func (s *slab[T]) add() uint32 {
+	if last := len(s.free) - 1; last >= 0 {
+		i := s.free[last]
+		s.free = s.free[:last]
+		return i
+	}
 	if s.n%pageSize == 0 {
 		s.pages = append(s.pages, new([pageSize]T))
 	}
@@ -66,7 +73,15 @@ func (s *slab[T]) add() uint32 {
 	return uint32(s.n - 1)
 }
 
+// remove gives a number back.
+func (s *slab[T]) remove(i uint32) {
+	var zero T
+	*s.at(i) = zero
+	s.free = append(s.free, i)
+}
+
 // table holds the records in order of their keys. Keys only ever grow, so a new one goes to the end.
+// What was forgotten keeps its place, but a page of nothing else is given back.
 type table struct {
 	pages  []*page
 	firsts []job.Position // the first key of each page: what a search begins with
@@ -80,7 +95,13 @@ type page struct {
 	counts Counts // by state: lists pass over pages without a match
 }
 
-// place is where a job is.
+// forgotten stands for pages of which nothing is left.
+var forgotten page
+
+// left says whether a page holds any job.
+func (p *page) left() bool { return p.counts != Counts{} }
+
+// place is where a job is in memory.
 type place struct {
 	page *page
 	i    int
@@ -116,6 +137,9 @@ func (t *table) search(key job.Position) (i int, found bool) {
 		return 0, false
 	}
 	n-- // the page that key would be in
+	if t.pages[n] == &forgotten {
+		return n * pageSize, false
+	}
 	i, found = slices.BinarySearch(t.pages[n].keys[:min(pageSize, t.n-n*pageSize)], key)
 	return n*pageSize + i, found
 }
@@ -125,13 +149,23 @@ func (t *table) find(key job.Position) (place, bool) {
 	if !found {
 		return place{}, false
 	}
-	return t.at(i), true
+	j := t.at(i)
+	return j, j.record().state != 0
+}
+
+// tidy gives the i-th page back if nothing is left in it. The last page still takes new jobs; and of keys
+// that the base has, too, it must be known that they are gone.
+func (t *table) tidy(i int, base job.Position) {
+	if i < len(t.pages)-1 && t.firsts[i] > base && !t.pages[i].left() {
+		t.pages[i] = &forgotten
+	}
 }
 
 // arena keeps encoded events in large blocks: no header, no rounding up to a size class, and one
 // object for the garbage collector instead of a thousand.
 type arena struct {
 	blocks []string
+	in     []int32         // snippets in each block; a block of which none is left is given back
 	last   strings.Builder // of the block that still has room, blocks[open]
 	open   int
 }
@@ -144,19 +178,30 @@ const blockSize = 64 << 10
 // add keeps a copy of data.
 func (a *arena) add(data []byte) snippet {
 	if len(data) > blockSize/8 { // a block of its own, rather than leave much of the open one empty
-		a.blocks = append(a.blocks, string(data))
+		a.blocks, a.in = append(a.blocks, string(data)), append(a.in, 1)
 		return snippet{block: uint32(len(a.blocks) - 1), size: uint32(len(data))}
 	}
 	if a.last.Cap()-a.last.Len() < len(data) {
+		if len(a.blocks) > 0 && a.in[a.open] == 0 {
+			a.blocks[a.open] = ""
+		}
 		a.last.Reset() // gives the old block up to its string
 		a.last.Grow(blockSize)
 		a.open = len(a.blocks)
-		a.blocks = append(a.blocks, "")
+		a.blocks, a.in = append(a.blocks, ""), append(a.in, 0)
 	}
+	a.in[a.open]++
 	offset := a.last.Len()
 	a.last.Write(data)
 	a.blocks[a.open] = a.last.String() // the same memory, now longer
 	return snippet{block: uint32(a.open), offset: uint32(offset), size: uint32(len(data))}
+}
+
+// remove takes out what was added. Texts that were handed out stay as they are.
+func (a *arena) remove(s snippet) {
+	if a.in[s.block]--; a.in[s.block] == 0 && int(s.block) != a.open {
+		a.blocks[s.block] = ""
+	}
 }
 
 // text returns what was added. It shares the memory of the block, which is never changed.

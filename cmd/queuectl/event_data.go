@@ -46,6 +46,8 @@ func eventData(e job.Event) map[string]any {
 		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
 	case job.KillRequested:
 		return map[string]any{"run": e.Run, "signal": e.Signal, "cancel": e.Cancel}
+	case job.JobsForgotten:
+		return map[string]any{"queue": e.Queue, "state": e.State.String(), "through": e.Through, "jobs": e.Jobs}
 	case *job.WorkerStarted:
 		return map[string]any{"id": e.ID, "slots": e.Slots, "queues": e.Queues, "kinds": e.Kinds, "shell": e.Shell}
 	case job.WorkerStopped:

@@ -132,6 +132,8 @@ func eventWords(e job.Event) (what, details string) {
 			return "cancel requested", ""
 		}
 		return "kill requested", fmt.Sprintf("signal %d", e.Signal)
+	case job.JobsForgotten:
+		return "jobs forgotten", fmt.Sprintf("%s of queue %s, through position %d", count(int(e.Jobs), e.State.String()+" job"), e.Queue, e.Through)
 	case *job.WorkerStarted:
 		return "worker started", fmt.Sprintf("%s, %s", e.ID, count(int(e.Slots), "slot"))
 	case job.WorkerStopped:

@@ -1,0 +1,267 @@
+package projection_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sort"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+// memoryFile is a snapshot file in memory.
+type memoryFile struct {
+	sections map[uint16][]memoryBlock
+	broken   bool
+}
+
+type memoryBlock struct {
+	first uint64
+	data  []byte
+}
+
+func (f *memoryFile) Block(section uint16, first uint64, data []byte) error {
+	if f.sections == nil {
+		f.sections = map[uint16][]memoryBlock{}
+	}
+	f.sections[section] = append(f.sections[section], memoryBlock{first, bytes.Clone(data)})
+	return nil
+}
+
+// reading is the other side of a memoryFile.
+type reading struct{ *memoryFile }
+
+func (f reading) Blocks(section uint16) int          { return len(f.sections[section]) }
+func (f reading) First(section uint16, i int) uint64 { return f.sections[section][i].first }
+func (f reading) Block(section uint16, i int) ([]byte, error) {
+	if f.broken {
+		return nil, errors.New("the disk is gone")
+	}
+	return f.sections[section][i].data, nil
+}
+
+// chronicle is one history, as three processes know it: one that has folded it all, one that came from a
+// snapshot, and one that came from a snapshot and works.
+type chronicle struct {
+	t                 *rapid.T
+	at                job.At
+	lived, cold, warm *decide.State
+	files             []projection.File
+	ids               []string
+	worker            job.Position
+	workers           int
+	latest            int64 // time that was claimed at
+}
+
+func newChronicle(t *rapid.T) *chronicle {
+	c := &chronicle{
+		t: t, lived: decide.NewState(), cold: decide.NewState(), warm: decide.NewState(),
+		at: job.At{Position: 1, Time: 1e18, Actor: &job.Actor{User: "ann", Host: "h", PID: 7, Dir: "/home", Path: "/bin"}},
+	}
+	c.warm.LoadLive()
+	c.fold(job.LogCreated{LogID: [16]byte{7}, Format: 1, Level: 1})
+	c.start()
+	return c
+}
+
+func (c *chronicle) start() {
+	c.workers++
+	c.worker = c.at.Position
+	c.fold(&job.WorkerStarted{ID: fmt.Sprint("w", c.workers), Slots: 4, Shell: true})
+}
+
+func (c *chronicle) fold(events ...job.Event) {
+	for _, e := range events {
+		c.lived.Fold(c.at, e)
+		data := job.AppendEvent(nil, e)
+		for _, s := range []*decide.State{c.cold, c.warm} {
+			if err := s.FoldRaw(c.at, job.KindOf(e), data); err != nil {
+				c.t.Fatalf("fold %T: %v", e, err)
+			}
+		}
+		c.at.Position++
+	}
+	c.at.Time += int64(rapid.IntRange(-2, 20).Draw(c.t, "seconds")) * 1e9
+}
+
+// decided folds what a rule has decided on the state that has it all, if all decide the same.
+func (c *chronicle) decided(rule func(s *decide.State) ([]job.Event, error)) {
+	events, err := rule(c.lived)
+	for _, s := range []*decide.State{c.cold, c.warm} {
+		got, other := rule(s)
+		if fmt.Sprint(other) != fmt.Sprint(err) || len(got) != len(events) {
+			c.t.Fatalf("one decides %v, %v, the other %v, %v", events, err, got, other)
+		}
+	}
+	if err == nil {
+		c.fold(events...)
+	}
+}
+
+func (c *chronicle) enqueue(t *rapid.T) {
+	spec := job.Spec{
+		Command: "true", Queue: rapid.SampledFrom([]string{"", "mail"}).Draw(t, "queue"),
+		Priority:   rapid.Int32Range(0, 2).Draw(t, "priority"),
+		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "max_retries")),
+	}
+	if rapid.Bool().Draw(t, "chosen") {
+		spec.ID = fmt.Sprint("job", rapid.IntRange(0, 40).Draw(t, "id"))
+	}
+	c.at.Rand++
+	c.decided(func(s *decide.State) ([]job.Event, error) {
+		events, err := decide.Enqueue(s, c.at, []job.Spec{spec}, false)
+		if err == nil {
+			spec.ID = events[0].(*job.JobEnqueued).Spec.ID
+		}
+		return events, err
+	})
+	c.ids = append(c.ids, spec.ID)
+}
+
+func (c *chronicle) claim(*rapid.T) {
+	c.latest = max(c.latest, c.at.Time) // what became due once stays so where it was looked at
+	key, ok := c.lived.Timeline.Next(c.latest, scheduler.Lanes{Shell: true})
+	if other, same := c.warm.Timeline.Next(c.latest, scheduler.Lanes{Shell: true}); same != ok || other != key {
+		c.t.Fatalf("the timelines say %v, %v and %v, %v", key, ok, other, same)
+	}
+	if ok {
+		c.fold(job.JobClaimed{Job: key, Worker: c.worker})
+	}
+}
+
+func (c *chronicle) finish(t *rapid.T) {
+	w, _ := c.lived.Jobs.Worker(c.worker)
+	if len(w.Running) == 0 {
+		return
+	}
+	key := rapid.SampledFrom(w.Running).Draw(t, "job")
+	b, _ := c.lived.Jobs.Brief(key)
+	o := decide.Outcome{Job: key, Run: b.Run, Result: job.Result{Start: c.at.Time, End: c.at.Time + 5, Tail: "out"}}
+	switch rapid.IntRange(0, 4).Draw(t, "outcome") {
+	case 0:
+		o.Failure, o.Result.Exit = job.WhyExit, 3
+	case 1:
+		o.Failure, o.Result.Signal = job.WhySignal, 9
+	case 2:
+		c.decided(func(s *decide.State) ([]job.Event, error) { return decide.RunLost(s, c.at, key, b.Run) })
+		return
+	}
+	c.decided(func(s *decide.State) ([]job.Event, error) { return decide.Finish(s, c.at, o, 0) })
+}
+
+func (c *chronicle) verb(t *rapid.T) {
+	if len(c.ids) == 0 {
+		return
+	}
+	id := rapid.SampledFrom(c.ids).Draw(t, "id")
+	which := rapid.IntRange(0, 2).Draw(t, "verb")
+	c.decided(func(s *decide.State) ([]job.Event, error) {
+		switch which {
+		case 0:
+			return decide.Cancel(s, c.at, []string{id})
+		case 1:
+			return decide.Kill(s, c.at, []string{id}, 9)
+		}
+		return decide.Retry(s, c.at, []string{id}, false)
+	})
+}
+
+func (c *chronicle) config(t *rapid.T) {
+	value := fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "value"))
+	c.decided(func(s *decide.State) ([]job.Event, error) { return decide.SetConfig(s, c.at, "max_retries", value) })
+}
+
+func (c *chronicle) repair(*rapid.T) {
+	c.fold(job.LogRepaired{Segment: "s", Quarantine: fmt.Sprint("q", c.at.Position)})
+}
+
+func (c *chronicle) forget(t *rapid.T) {
+	state := rapid.SampledFrom([]job.State{job.Completed, job.Dead, job.Cancelled}).Draw(t, "state")
+	until := c.at.Time - int64(rapid.IntRange(0, 100).Draw(t, "age"))*1e9
+	c.decided(func(s *decide.State) ([]job.Event, error) { return decide.Forget(s, c.at, state, until) })
+}
+
+// save writes a file that takes up the newest ones, and has a process begin from the files.
+func (c *chronicle) save(t *rapid.T) {
+	keep := rapid.IntRange(0, len(c.files)).Draw(t, "keep")
+	file := &memoryFile{}
+	if err := c.cold.Jobs.Save(keep, file); err != nil {
+		t.Fatal(err)
+	}
+	c.files = append(slices.Clone(c.files[:keep]), reading{file})
+	c.cold = decide.LoadState(c.files)
+	if rapid.Bool().Draw(t, "restart") {
+		c.warm = decide.LoadState(c.files)
+		c.warm.LoadLive()
+	}
+	for section, blocks := range file.sections {
+		if !sort.SliceIsSorted(blocks, func(i, j int) bool { return blocks[i].first < blocks[j].first }) {
+			t.Fatalf("the blocks of section %d are out of order", section)
+		}
+	}
+}
+
+func (c *chronicle) check(t *rapid.T) {
+	want := c.lived.Jobs.AppendCanonical(nil)
+	for name, s := range map[string]*decide.State{"cold": c.cold, "warm": c.warm} {
+		if got := s.Jobs.AppendCanonical(nil); !bytes.Equal(got, want) {
+			t.Fatalf("%s state differs from the one that was lived through:\ngot  %v\nwant %v",
+				name, slices.Collect(s.Jobs.List(projection.Filter{})), slices.Collect(c.lived.Jobs.List(projection.Filter{})))
+		}
+		c.ask(t, s.Jobs)
+	}
+}
+
+// ask compares answers.
+func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
+	f := projection.Filter{
+		Queue:  rapid.SampledFrom([]string{"", "mail", "none"}).Draw(t, "queue"),
+		After:  job.Position(rapid.Uint64Range(0, uint64(c.at.Position)).Draw(t, "after")),
+		Before: job.Position(rapid.Uint64Range(0, uint64(c.at.Position)).Draw(t, "before")),
+		Limit:  rapid.IntRange(0, 5).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"),
+		States: rapid.SliceOfN(rapid.SampledFrom(job.States[:]), 0, 2).Draw(t, "states"),
+	}
+	got, want := slices.Collect(p.List(f)), slices.Collect(c.lived.Jobs.List(f))
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("list %+v:\ngot  %v\nwant %v", f, got, want)
+	}
+	if got, want := p.Count(f), c.lived.Jobs.Count(f); got != want {
+		t.Fatalf("count %+v: got %d, want %d", f, got, want)
+	}
+	for _, id := range c.ids {
+		key := c.lived.Jobs.Key(id)
+		if got := p.Key(id); got != key {
+			t.Fatalf("key of %s: got %d, want %d", id, got, key)
+		}
+		got, ok := p.Brief(key)
+		want, there := c.lived.Jobs.Brief(key)
+		if got != want || ok != there || fmt.Sprint(p.Kills(key)) != fmt.Sprint(c.lived.Jobs.Kills(key)) {
+			t.Fatalf("job %s: got %+v, want %+v", id, got, want)
+		}
+	}
+}
+
+// TestBase_FoldedLoadedAndLivedStatesAreEqual is the promise of snapshots: it makes no difference where a
+// state comes from.
+func TestBase_FoldedLoadedAndLivedStatesAreEqual(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		c := newChronicle(t)
+		act := func(do func(*rapid.T)) func(*rapid.T) {
+			return func(t *rapid.T) { c.t = t; do(t) }
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"enqueue": act(c.enqueue), "enqueue2": act(c.enqueue), "claim": act(c.claim), "claim2": act(c.claim),
+			"finish": act(c.finish), "finish2": act(c.finish), "verb": act(c.verb), "config": act(c.config),
+			"repair": act(c.repair), "forget": act(c.forget), "save": act(c.save), "": act(c.check),
+		})
+	})
+}

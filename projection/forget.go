@@ -1,0 +1,119 @@
+package projection
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/queuectl/queuectl/job"
+)
+
+// cuts says which jobs of a queue were forgotten: those that came into a final state with an event at or
+// before the position for that state, and are in it still.
+type cuts [len(Counts{})]job.Position
+
+// has says that the job is gone.
+func (c *cuts) has(f *found) bool {
+	return f.record.state.Ended() && f.life.ended <= c[f.record.state]
+}
+
+// isCut says that a job of the base is gone.
+func (p *Projection) isCut(f *found) bool {
+	number, known := p.lanes.byQueue[f.queue]
+	return known && p.lanes.queues[number].cuts.has(f)
+}
+
+// forgotten lets jobs go.
+func (p *Projection) forgotten(at job.At, e job.JobsForgotten) error {
+	number, known := p.lanes.byQueue[e.Queue]
+	switch {
+	case !e.State.Ended():
+		return p.misfit(at, e, "the jobs must have ended")
+	case !known || uint64(p.lanes.queues[number].counts[e.State]) < e.Jobs:
+		return p.misfit(at, e, "the queue must have so many jobs")
+	case e.Through <= p.lanes.queues[number].cuts[e.State] || e.Through >= at.Position:
+		return p.misfit(at, e, "the cut must be later than the one before, and not in the future")
+	}
+	q := &p.lanes.queues[number]
+	q.cuts[e.State] = e.Through
+	q.counts[e.State] -= int(e.Jobs)
+	p.counts[e.State] -= int(e.Jobs)
+	p.drop(number, e.State)
+	return nil
+}
+
+// drop gives back the memory of the jobs of a queue and state that the cut has reached.
+func (p *Projection) drop(queue uint32, state job.State) {
+	gone := func(j place) bool {
+		r := j.record()
+		return r.state == state && p.lanes.all[r.lane].queue == queue &&
+			p.lives.at(r.life-1).ended <= p.lanes.queues[queue].cuts[state]
+	}
+	for n, page := range p.jobs.pages {
+		if page.counts[state] == 0 {
+			continue
+		}
+		for i := range pageSize {
+			if j := (place{page, i}); gone(j) {
+				p.dropJob(j)
+			}
+		}
+		p.jobs.tidy(n, p.base.at)
+	}
+	for _, j := range p.strays {
+		if gone(j) {
+			p.dropJob(j)
+		}
+	}
+}
+
+func (p *Projection) dropJob(j place) {
+	r := j.record()
+	f := p.foundAt(j)
+	if id := f.head().ID; p.chosen[id] == f.key {
+		delete(p.chosen, id)
+	}
+	delete(p.errors, r.life)
+	delete(p.kills, r.life)
+	p.lives.remove(r.life - 1)
+	p.specs.remove(r.spec)
+	j.page.counts[r.state]--
+	*r = record{}
+}
+
+// Ripe returns what JobsForgotten events can say at this moment: the jobs of a final state that ended at
+// or before until (Unix nanoseconds), for each queue, by name. Since the log goes by positions, and clocks step back,
+// they are those that came into the state before any job that did so later than that. An end in the future of
+// now is a clock's mistake, and holds nothing up. It looks at all jobs of the state.
+func (p *Projection) Ripe(state job.State, until, now int64) []job.JobsForgotten {
+	type cut struct{ limit, through job.Position }
+	cuts := map[string]*cut{}
+	states := Filter{States: []job.State{state}}
+	for f := range p.all(states) {
+		c := cuts[f.queue]
+		if c == nil {
+			c = &cut{limit: math.MaxUint64}
+			cuts[strings.Clone(f.queue)] = c
+		}
+		if at := f.life.finishedAt; at > until && at <= now {
+			c.limit = min(c.limit, f.life.ended)
+		}
+	}
+	for f := range p.all(states) {
+		if c := cuts[f.queue]; f.life.finishedAt <= until && f.life.ended < c.limit {
+			c.through = max(c.through, f.life.ended)
+		}
+	}
+	jobs := map[string]uint64{}
+	for f := range p.all(states) {
+		if f.life.ended <= cuts[f.queue].through {
+			jobs[f.queue]++
+		}
+	}
+	var ripe []job.JobsForgotten
+	for _, queue := range slices.Sorted(maps.Keys(jobs)) {
+		ripe = append(ripe, job.JobsForgotten{Queue: queue, State: state, Through: cuts[queue].through, Jobs: jobs[queue]})
+	}
+	return ripe
+}

@@ -1,0 +1,217 @@
+package projection
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/queuectl/queuectl/job"
+)
+
+// Sink takes the blocks of a file as [Projection.Save] writes them. The blocks of one section come in
+// order of what they begin with; those of several sections come in any order.
+type Sink interface {
+	Block(section uint16, first uint64, data []byte) error
+}
+
+// Load returns the projection that the files of a snapshot hold, oldest first. Each was written by a
+// projection that rested on those before it. Jobs are read from the files when they are asked for; who
+// folds many events about them, or needs all that wait, calls [Projection.LoadLive]. The files must stay
+// readable. Like every query and fold later, Load panics with a *BaseError if a file cannot be read.
+func Load(files []File) *Projection {
+	p := New()
+	if len(files) == 0 {
+		return p
+	}
+	for i, file := range files {
+		l := &level{file: file, number: i, since: p.base.at, cache: map[blockName]string{}}
+		if n := file.Blocks(sectionSummary); n != 1 {
+			l.fail(fmt.Errorf("%w: %d summaries", errMalformed, n))
+		}
+		p.base.levels = append(p.base.levels, l)
+		p.base.at = job.Position(file.First(sectionSummary, 0))
+	}
+	last := p.base.levels[len(files)-1]
+	s, err := decodeSummary(last.read(sectionSummary, 0))
+	if err == nil && s.at.Position != p.base.at {
+		err = errMalformed
+	}
+	if err == nil {
+		err = p.adoptSummary(s)
+	}
+	if err != nil {
+		last.fail(err)
+	}
+	return p
+}
+
+// LoadLive brings all jobs that wait or run into memory, and yields what the timeline must know of them.
+// Later ones are told by the folds.
+func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
+	if !p.live && len(p.base.levels) > 0 {
+		p.loadLive()
+	}
+	p.live = true
+	return func(yield func(job.Schedule) bool) {
+		for f := range p.inMemory(Filter{States: []job.State{job.Pending, job.Failed}}) {
+			if !yield(f.schedule()) {
+				return
+			}
+		}
+	}
+}
+
+// loadLive makes a table of the live jobs of the base and of those in memory, in order of their keys.
+func (p *Projection) loadLive() {
+	var all table
+	stray := p.strayKeys(&Filter{})
+	move := func(until job.Position) {
+		for len(stray) > 0 && stray[0] < until {
+			all.add(stray[0], *p.strays[stray[0]].record())
+			stray = stray[1:]
+		}
+	}
+	for f := range p.base.scan(&Filter{States: []job.State{job.Pending, job.Processing, job.Failed}}) {
+		if _, here := p.strays[f.key]; here {
+			continue
+		}
+		move(f.key)
+		p.keep(all.add(f.key, p.adopt(&f)), &f)
+	}
+	move(1<<64 - 1)
+	for i := range p.jobs.n {
+		if j := p.jobs.at(i); j.key() != 0 {
+			all.add(j.key(), *j.record())
+		}
+	}
+	p.jobs, p.strays, p.strayPage = all, map[job.Position]place{}, nil
+}
+
+// Save writes a file for a snapshot: the state as it is, or what it says beyond the oldest files of the
+// snapshot that it rests on, as many as keep says. keep 0 is all of it. It must not be called after
+// LoadLive: what was only loaded would count as changed.
+func (p *Projection) Save(keep int, sink Sink) error {
+	if p.live && len(p.base.levels) > 0 {
+		panic("projection: a state with loaded jobs is saved")
+	}
+	w := fileWriter{sink: sink, all: keep == 0, callers: newCallers()}
+	if keep > 0 {
+		w.since = job.Position(p.base.levels[keep-1].file.First(sectionSummary, 0))
+	}
+	w.moved.section, w.ids.section = sectionMoved, sectionIDs
+	for i, s := range jobSections {
+		w.jobs[i].section = s.section
+	}
+	above := base{levels: p.base.levels[keep:], at: p.base.at}
+	for f := range p.merge(&above, Filter{}) {
+		if err := w.job(&f); err != nil {
+			return err
+		}
+	}
+	w.movedKeys = p.movedKeys(&above, w.since)
+	return w.finish(p)
+}
+
+// movedKeys returns the keys up to since of all jobs that the files or the memory speak of.
+func (p *Projection) movedKeys(b *base, since job.Position) []uint64 {
+	if since == 0 {
+		return nil
+	}
+	var keys []uint64
+	add := func(key uint64) {
+		if key <= uint64(since) {
+			keys = append(keys, key)
+		}
+	}
+	for _, l := range b.levels {
+		for i := range l.file.Blocks(sectionMoved) {
+			for text := l.read(sectionMoved, i); len(text) >= 8; text = text[8:] {
+				add(u64(text))
+			}
+		}
+	}
+	for key := range p.strays {
+		add(uint64(key))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// fileWriter sorts jobs into the sections of a file.
+type fileWriter struct {
+	sink      Sink
+	all       bool         // nothing older is left
+	since     job.Position // of what is older
+	callers   callers
+	jobs      [len(jobSections)]jobBlock
+	hashes    []idEntry
+	ids       numberBlock
+	moved     numberBlock
+	movedKeys []uint64
+}
+
+type idEntry struct{ hash, key uint64 }
+
+func (w *fileWriter) job(f *found) error {
+	for i, s := range jobSections {
+		if !s.states.has(f.record.state) {
+			continue
+		}
+		if id := f.head().ID; !madeBy(id, f.key) {
+			w.hashes = append(w.hashes, idEntry{idHash(id), uint64(f.key)})
+		}
+		b := &w.jobs[i]
+		if b.full(f.key) {
+			if err := b.flush(w.sink); err != nil {
+				return err
+			}
+		}
+		b.add(f, w.callers.number(f.caller))
+	}
+	return nil
+}
+
+// madeBy says that the log made the id for this key, so that the key can be read from it.
+func madeBy(id string, key job.Position) bool {
+	made, ok := job.PositionOfMadeID(id)
+	return ok && made == key
+}
+
+func (w *fileWriter) finish(p *Projection) error {
+	for i := range w.jobs {
+		if err := w.jobs[i].flush(w.sink); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(w.hashes, func(a, b idEntry) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key))
+	})
+	for _, e := range w.hashes {
+		if err := w.ids.add(w.sink, e.hash, e.key); err != nil {
+			return err
+		}
+	}
+	for _, key := range w.movedKeys {
+		if err := w.moved.add(w.sink, key); err != nil {
+			return err
+		}
+	}
+	if err := w.ids.flush(w.sink); err != nil {
+		return err
+	}
+	if err := w.moved.flush(w.sink); err != nil {
+		return err
+	}
+	var callers, summary canon
+	callers.numbers(uint64(len(w.callers.all)))
+	for _, c := range w.callers.all {
+		callers.text(c.dir)
+		callers.text(c.path)
+	}
+	if err := w.sink.Block(sectionCallers, 0, callers); err != nil {
+		return err
+	}
+	p.summary().encode(&summary)
+	return w.sink.Block(sectionSummary, uint64(p.at.Position), summary)
+}
