@@ -17,8 +17,7 @@ import (
 // it is touched only in Fold, Reset, a proposal's Decide and a View.
 type machine struct {
 	state   *decide.State
-	meta    *eventlog.Meta    // of the last entry folded …
-	actor   *job.Actor        // … and what it became: entries in a row mostly share theirs
+	author  author            // of the last entry folded
 	repairs []eventlog.Repair // of the log, that this process was told of
 	copies  map[string]bool   // in quarantine, of which the log has an event
 	workers int               // that run in this process: only they wait for a time
@@ -43,10 +42,7 @@ func (m *machine) dismiss() {
 // Fold takes a commit that another process wrote, or an earlier one.
 func (m *machine) Fold(e *eventlog.Entry) error {
 	m.measure()
-	if e.Meta != m.meta {
-		m.meta, m.actor = e.Meta, actorOf(e.Meta)
-	}
-	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.actor}
+	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.author.actor(e.Meta)}
 	for _, ev := range e.Events {
 		m.tellSteps(at.Position)
 		err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data)
@@ -183,11 +179,21 @@ func metaOf(a *job.Actor) eventlog.Meta {
 	}
 }
 
-func actorOf(m *eventlog.Meta) *job.Actor {
-	return &job.Actor{
-		User: m.User, Host: m.Host, PID: m.PID, Program: m.Program,
-		Reason: m.Reason, Dir: m.Dir, Path: m.Path,
+// author makes actors of what entries say of who wrote them. Entries in a row mostly share theirs, and so do
+// the actors.
+type author struct {
+	meta *eventlog.Meta // of the last entry …
+	who  *job.Actor     // … and what it became
+}
+
+func (a *author) actor(m *eventlog.Meta) *job.Actor {
+	if m != a.meta {
+		a.meta, a.who = m, &job.Actor{
+			User: m.User, Host: m.Host, PID: m.PID, Program: m.Program,
+			Reason: m.Reason, Dir: m.Dir, Path: m.Path,
+		}
 	}
+	return a.who
 }
 
 // completeActor fills what was not given with what the system says. What it does not say stays empty.

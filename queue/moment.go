@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -18,3 +19,14 @@ type Moment struct {
 
 // IsZero says that the moment is now.
 func (m Moment) IsZero() bool { return m.Position == 0 && m.Time.IsZero() }
+
+// String says which moment it is, for people: "position 1200", "time 2030-01-31T08:00:00Z", "now".
+func (m Moment) String() string {
+	switch {
+	case m.IsZero():
+		return "now"
+	case m.Position != 0:
+		return fmt.Sprintf("position %d", m.Position)
+	}
+	return "time " + m.Time.UTC().Format(time.RFC3339Nano)
+}

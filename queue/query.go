@@ -19,84 +19,36 @@ import (
 )
 
 // Job returns the job with this id. Error: job.ErrNotFound.
-func (q *Queue) Job(ctx context.Context, id string) (job.Job, error) {
-	var j job.Job
-	found := false
-	err := q.view(ctx, func(s *decide.State) { j, found = s.Jobs.Job(s.Jobs.Key(id)) })
-	if err == nil && !found {
-		err = fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+func (q *Queue) Job(ctx context.Context, id string) (j job.Job, err error) {
+	if viewErr := q.view(ctx, func(s *decide.State) { j, err = View{s}.Job(id) }); viewErr != nil {
+		return job.Job{}, viewErr
 	}
 	return j, err
 }
 
 // List returns the jobs that the filter selects, in order of enqueue.
-func (q *Queue) List(ctx context.Context, f projection.Filter) ([]job.Job, error) {
-	var jobs []job.Job
-	err := q.view(ctx, func(s *decide.State) { jobs = slices.Collect(s.Jobs.List(f)) })
+func (q *Queue) List(ctx context.Context, f projection.Filter) (jobs []job.Job, err error) {
+	err = q.view(ctx, func(s *decide.State) { jobs = slices.Collect(View{s}.List(f)) })
 	return jobs, err
 }
 
 // Count returns how many jobs the filter selects, whatever its Limit.
-func (q *Queue) Count(ctx context.Context, f projection.Filter) (int, error) {
-	n := 0
-	err := q.view(ctx, func(s *decide.State) { n = s.Jobs.Count(f) })
+func (q *Queue) Count(ctx context.Context, f projection.Filter) (n int, err error) {
+	err = q.view(ctx, func(s *decide.State) { n = View{s}.Count(f) })
 	return n, err
 }
 
-// Setting is one line of the config.
-type Setting struct {
-	Key, Value, Default string
-	Set                 bool // by SetConfig; otherwise Value is the default
-}
-
 // Config returns all settings, in the order in which people are shown them.
-func (q *Queue) Config(ctx context.Context) ([]Setting, error) {
-	var settings []Setting
-	err := q.view(ctx, func(s *decide.State) {
-		config, defaults := s.Jobs.Config(), job.DefaultConfig()
-		for _, key := range job.Keys() {
-			set := Setting{Key: key, Set: s.Jobs.IsSet(key)}
-			set.Value, _ = config.Text(key)
-			set.Default, _ = defaults.Text(key)
-			settings = append(settings, set)
-		}
-	})
+func (q *Queue) Config(ctx context.Context) (settings []Setting, err error) {
+	err = q.view(ctx, func(s *decide.State) { settings = View{s}.Config() })
 	return settings, err
 }
 
-// QueueCounts is the number of jobs of one queue in each state.
-type QueueCounts struct {
-	Name string
-	projection.Counts
-}
-
-// WorkerInfo is a worker that has not stopped, and whether its process lives.
-type WorkerInfo struct {
-	job.Worker
-	Alive      bool
-	RunningIDs []string // ids of the jobs that it runs, in the order of Running
-}
-
-// Status is the whole queue at a glance, at one moment.
-type Status struct {
-	Dir     string
-	Counts  projection.Counts
-	Queues  []QueueCounts // by name; queues without jobs are left out
-	Workers []WorkerInfo  // in order of start
-	Head    eventlog.Head // what the answer rests on
-}
-
 // Status returns the whole queue at a glance.
-func (q *Queue) Status(ctx context.Context) (Status, error) {
-	status := Status{Dir: q.dir}
-	err := q.log.View(ctx, func(head eventlog.Head) {
-		s := q.m.state
-		status.Head = head
-		status.Counts = s.Jobs.Counts()
-		for name, counts := range s.Jobs.Queues() {
-			status.Queues = append(status.Queues, QueueCounts{Name: name, Counts: counts})
-		}
-		status.Workers = workers(s)
+func (q *Queue) Status(ctx context.Context) (status Status, err error) {
+	err = q.log.View(ctx, func(head eventlog.Head) {
+		status = View{q.m.state}.Status()
+		status.Dir, status.Head = q.dir, head
 	})
 	if err != nil {
 		return Status{}, err
@@ -106,24 +58,11 @@ func (q *Queue) Status(ctx context.Context) (Status, error) {
 
 // Workers returns the workers that have not stopped, in order of start. One that is not Alive died, and
 // the next worker to look will put its jobs back.
-func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
-	var infos []WorkerInfo
-	if err := q.view(ctx, func(s *decide.State) { infos = workers(s) }); err != nil {
+func (q *Queue) Workers(ctx context.Context) (infos []WorkerInfo, err error) {
+	if err := q.view(ctx, func(s *decide.State) { infos = View{s}.Workers() }); err != nil {
 		return nil, err
 	}
 	return infos, q.lookAlive(infos)
-}
-
-func workers(s *decide.State) []WorkerInfo {
-	var infos []WorkerInfo
-	for w := range s.Jobs.Workers() {
-		info := WorkerInfo{Worker: w}
-		for _, key := range w.Running {
-			info.RunningIDs = append(info.RunningIDs, s.Jobs.ID(key))
-		}
-		infos = append(infos, info)
-	}
-	return infos
 }
 
 func (q *Queue) lookAlive(infos []WorkerInfo) (err error) {
@@ -135,10 +74,9 @@ func (q *Queue) lookAlive(infos []WorkerInfo) (err error) {
 	return nil
 }
 
-// Digest returns a hash of the whole state, for comparing what two processes, or a process and a replay
-// of its log, make of the same events.
+// Digest returns a hash of the whole state: see [View.Digest].
 func (q *Queue) Digest(ctx context.Context) (sum [sha256.Size]byte, err error) {
-	err = q.view(ctx, func(s *decide.State) { sum = sha256.Sum256(s.Jobs.AppendCanonical(nil)) })
+	err = q.view(ctx, func(s *decide.State) { sum = View{s}.Digest() })
 	return sum, err
 }
 
@@ -181,6 +119,7 @@ func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
 		return err
 	}
 	defer r.Close() // only reads: nothing can be lost
+	var by author
 	for ctx.Err() == nil {
 		entry, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -189,7 +128,7 @@ func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
 		if err != nil {
 			return err
 		}
-		at := job.At{Position: job.Position(entry.First), Time: entry.Time, Actor: actorOf(entry.Meta)}
+		at := job.At{Position: job.Position(entry.First), Time: entry.Time, Actor: by.actor(entry.Meta)}
 		for _, ev := range entry.Events {
 			e, err := job.DecodeEvent(job.Kind(ev.Kind), ev.Data)
 			if err != nil {

@@ -15,6 +15,8 @@
 //
 // A Queue is one process's handle. All of its methods may be called from any goroutine.
 //
+// What was is kept: a [Replay] folds the log to any [Moment] of it and answers the same questions there.
+//
 // The package does not make a job run exactly once: a worker that dies between the end of a command and
 // the record of it leaves a job that runs again. It does not spread a queue over machines, and refuses
 // network file systems unless told otherwise.
