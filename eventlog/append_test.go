@@ -60,7 +60,7 @@ func TestAppend_DecidesWithTheNextPlaceAndTheRawClock(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		if e, err := r.Next(); err != nil || e.Time != 500 || e.Meta.User != "ada" || e.Events[0].Kind != 2 {
+		if e, err := r.Next(t.Context()); err != nil || e.Time != 500 || e.Meta.User != "ada" || e.Events[0].Kind != 2 {
 			t.Errorf("entry is %+v, %v", e, err)
 		}
 	})

@@ -270,7 +270,7 @@ func (c *crashTrace) read() {
 	c.must(err)
 	defer r.Close()
 	for {
-		e, err := r.Next()
+		e, err := r.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			return
 		}

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -179,7 +180,7 @@ func (s *dirStore) promised() (Commit, error) {
 		return 0, err
 	}
 	defer r.Close()
-	_, err = r.Next() // there is no such commit: it reads on as far as it may
+	_, err = r.Next(context.Background()) // there is no such commit: it reads on as far as it may
 	if errors.Is(err, io.EOF) || damaged(err) != nil {
 		err = nil // whether anything is missing will be seen
 	}

@@ -54,6 +54,7 @@ var (
 	ErrTooLarge     = errors.New("commit is too large") // see MaxEvents and MaxFrame
 	ErrNotCommitted = errors.New("not committed")       // nothing of it is in the log
 	ErrUnknown      = errors.New("outcome unknown")     // it may be in the log or not
+	ErrBeyond       = errors.New("is beyond the end of the log")
 )
 
 // CorruptError is damage: acknowledged bytes that are gone, changed or out of place, or bytes of

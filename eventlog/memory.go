@@ -77,6 +77,15 @@ func (m *Memory) Reader(from Commit) *Reader {
 	return r
 }
 
+// ReaderAt is as NewReaderAt.
+func (m *Memory) ReaderAt(from Position) *Reader {
+	r, err := newReaderAt(memSource{m}, memoryID, from)
+	if err != nil {
+		panic("eventlog: a search in memory failed: " + err.Error())
+	}
+	return r
+}
+
 // Op is a step of an append that a fault can be injected into.
 type Op uint8
 

@@ -232,6 +232,30 @@ func (s memSource) durable() (Commit, error) {
 	return s.m.durable, nil
 }
 
+func (s memSource) watch(quit <-chan struct{}) <-chan struct{} {
+	news := make(chan struct{}, 1)
+	go func() {
+		defer close(news)
+		for {
+			s.m.mu.Lock()
+			changed := s.m.changed
+			s.m.mu.Unlock()
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+			select {
+			case <-changed:
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return news
+}
+
+func (memSource) there() error { return nil }
+
 // still needs to keep nobody from appending: a frame appears whole.
 func (s memSource) still(_ context.Context, fn func() error) error { return fn() }
 

@@ -262,7 +262,7 @@ func (p *outage) check() {
 	defer r.Close()
 	var lines []string
 	for {
-		e, err := r.Next()
+		e, err := r.Next(p.t.Context())
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 )
 
 // Reader reads commits in order. It takes no lock while all is well, changes nothing, and returns
@@ -16,11 +17,14 @@ import (
 // checks it from there on.
 type Reader struct {
 	src     source
-	from    Commit
-	durable Commit // known durable. Invariant: known before anything that scanner holds was read
+	from    Commit   // what comes before it is passed over,
+	since   Position // and so is a commit that ends before it
+	durable Commit   // known durable. Invariant: known before anything that scanner holds was read
+	written Position // of the last whole frame that was seen, durable or not; 0 = none was
 	tip     tip
 	file    segmentFile // that of tip.segment; nil before the first step and after Close
 	scanner scanner
+	waker   waker
 	closed  bool
 }
 
@@ -34,6 +38,18 @@ func NewReader(dir string, from Commit) (*Reader, error) {
 	return newReader(dirSource{dir: dir, id: id}, id, from)
 }
 
+// NewReaderAt starts at the commit that holds the given position (0 or 1: the first) of the log in
+// dir: for the events before it in that commit, see [Entry.First]. It reads nothing of the segments
+// before that commit's. The position need not be there yet, but Next returns ErrBeyond if it is not
+// the next one either. Errors as of NewReader.
+func NewReaderAt(dir string, from Position) (*Reader, error) {
+	id, err := readFormat(dir)
+	if err != nil {
+		return nil, err
+	}
+	return newReaderAt(dirSource{dir: dir, id: id}, id, from)
+}
+
 func newReader(src source, id LogID, from Commit) (*Reader, error) {
 	segments, err := src.segments()
 	if err != nil {
@@ -45,28 +61,84 @@ func newReader(src source, id LogID, from Commit) (*Reader, error) {
 			first = s.first
 		}
 	}
-	r := &Reader{src: src, from: from, tip: midTip(id, first)}
-	if len(segments) > 0 {
-		// Before a segment is made, the one before it is synced.
-		r.durable = segments[len(segments)-1].first - 1
+	return &Reader{src: src, from: from, tip: midTip(id, first), durable: complete(segments)}, nil
+}
+
+func newReaderAt(src source, id LogID, from Position) (*Reader, error) {
+	segments, err := src.segments()
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
+	first, err := locatePosition(src, id, segments, from)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{src: src, since: from, tip: midTip(id, first), durable: complete(segments)}, nil
+}
+
+// complete returns the last commit of the complete segments: before a segment is made, the one
+// before it is synced.
+func complete(segments []segmentInfo) Commit {
+	if len(segments) == 0 {
+		return 0
+	}
+	return segments[len(segments)-1].first - 1
 }
 
 // Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later
-// call may return one); ErrNewer if it is of a later version; a *CorruptError where the log is
-// damaged.
-func (r *Reader) Next() (*Entry, error) {
+// call may return one, see Wait); ErrBeyond if the log ends before the position that the Reader
+// starts at; ErrNewer if the commit is of a later version; a *CorruptError where the log is damaged.
+// ctx ends a long way to the first commit, and the wait for a second look at what seems to be
+// damage; the Reader can still be used then.
+func (r *Reader) Next(ctx context.Context) (*Entry, error) {
 	for {
 		if r.closed {
 			return nil, ErrClosed
 		}
-		e, err := r.step()
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e, err := r.step(ctx)
+		if errors.Is(err, io.EOF) && r.since > r.written+1 {
+			return nil, fmt.Errorf("position %d %w: its last is %d", r.since, ErrBeyond, r.written)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if e != nil && e.Commit >= r.from {
+		if e != nil && e.Commit >= r.from && e.Head().Position >= r.since {
+			r.waker.pause = 0
 			return e, nil
+		}
+	}
+}
+
+// SkipToEnd passes over everything that is known durable, without reading more than the end of it,
+// and returns the Head there: Next goes on with what comes after it. Errors as of Next.
+func (r *Reader) SkipToEnd(ctx context.Context) (Head, error) {
+	if r.closed {
+		return Head{}, ErrClosed
+	}
+	segments, err := r.src.segments()
+	if err != nil {
+		return Head{}, err
+	}
+	last, err := locatePosition(r.src, r.tip.id, segments, math.MaxUint64)
+	if err != nil {
+		return Head{}, err
+	}
+	if last > r.tip.segment {
+		r.tip = midTip(r.tip.id, last)
+	}
+	if r.file != nil {
+		r.file.Close() // only read; what was read of it is forgotten
+		r.file = nil
+	}
+	r.from, r.since, r.durable = 0, 0, max(r.durable, complete(segments))
+	for {
+		if _, err := r.Next(ctx); errors.Is(err, io.EOF) {
+			return r.tip.head, nil
+		} else if err != nil {
+			return Head{}, err
 		}
 	}
 }
@@ -74,6 +146,7 @@ func (r *Reader) Next() (*Entry, error) {
 // Close frees the reader's files. Next returns ErrClosed from then on.
 func (r *Reader) Close() error {
 	r.closed = true
+	r.waker.end()
 	if r.file == nil {
 		return nil
 	}
@@ -83,7 +156,7 @@ func (r *Reader) Close() error {
 }
 
 // step returns the next durable commit, or nothing if it only got nearer to it.
-func (r *Reader) step() (*Entry, error) {
+func (r *Reader) step(ctx context.Context) (*Entry, error) {
 	if r.file == nil {
 		f, err := r.src.open(r.tip.segment)
 		if err != nil {
@@ -100,11 +173,12 @@ func (r *Reader) step() (*Entry, error) {
 	case err != nil:
 		return nil, err
 	case e == nil:
-		return nil, r.stopped(why)
+		return nil, r.stopped(ctx, why)
 	case e.Commit > r.durable:
 		r.tip = before
 		return nil, r.await()
 	}
+	r.written = max(r.written, r.tip.head.Position)
 	return e, nil
 }
 
@@ -152,6 +226,7 @@ func (r *Reader) promised() (Commit, error) {
 			return 0, err
 		case e != nil:
 			highest = max(highest, e.SyncedThrough)
+			r.written = max(r.written, t.head.Position)
 			continue
 		case why.kind != stopClean: // frames behind a bad spot promise, too
 			_, highest, err = judge(r.file, r.scanner.size, t, why, highest)
@@ -170,7 +245,7 @@ func (r *Reader) promised() (Commit, error) {
 
 // stopped goes on from the end of the sound frames in the segment; io.EOF if that is the end of the
 // log.
-func (r *Reader) stopped(why stop) error {
+func (r *Reader) stopped(ctx context.Context, why stop) error {
 	size := r.scanner.size
 	if err := r.measure(); err != nil {
 		return err
@@ -194,7 +269,7 @@ func (r *Reader) stopped(why stop) error {
 	if why.kind != stopBad && max(known, r.durable) <= r.tip.head.Commit {
 		return io.EOF
 	}
-	return r.src.still(context.Background(), r.lookAgain)
+	return r.src.still(ctx, r.lookAgain)
 }
 
 // enter goes on with the next segment.
@@ -250,6 +325,9 @@ func (r *Reader) lookAgain() error {
 // absent is what it means that the segment at tip cannot be opened.
 func (r *Reader) absent(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := r.src.there(); err != nil {
 		return err
 	}
 	return r.tip.damage(3, "the segment is missing")

@@ -26,7 +26,7 @@ func readLog(dir string, from Commit, fn func(*Entry)) error {
 // drain passes to fn what r returns until io.EOF.
 func drain(r *Reader, fn func(*Entry)) error {
 	for {
-		e, err := r.Next()
+		e, err := r.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -191,7 +191,7 @@ func TestReader_StaleBytesAreNotTakenForDurable(t *testing.T) {
 	h.noiseOf(t, 1, 100)
 	put(t, h.path(dir, 0), h.last().data)
 	promise(t, dir, h)
-	e, err := r.Next()
+	e, err := r.Next(t.Context())
 	if err != nil || e.Head() != h.end().head {
 		t.Errorf("got %+v, %v; want %+v", e, err, h.end().head)
 	}
@@ -281,6 +281,9 @@ func (s *scripted) still(_ context.Context, fn func() error) error {
 	return fn()
 }
 
+func (s *scripted) watch(<-chan struct{}) <-chan struct{} { return nil }
+func (s *scripted) there() error                          { return nil }
+
 func (s *scripted) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.data[0]).ReadAt(p, off)
 }
@@ -342,7 +345,7 @@ func TestReader_CloseEndsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Next(); err != nil {
+	if _, err := r.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -350,7 +353,7 @@ func TestReader_CloseEndsIt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := r.Next(); !errors.Is(err, ErrClosed) {
+	if _, err := r.Next(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -22,6 +22,11 @@ type source interface {
 	durable() (Commit, error)
 	// still runs fn while nobody appends. ctx ends the wait for that.
 	still(ctx context.Context, fn func() error) error
+	// watch returns a channel that has something after more has become durable, perhaps late and
+	// perhaps for nothing, until quit is closed; it is closed in the end.
+	watch(quit <-chan struct{}) <-chan struct{}
+	// there returns ErrNoLog if the log was deleted or replaced.
+	there() error
 }
 
 // segmentFile is an open segment.
@@ -60,6 +65,14 @@ func (s dirSource) open(first Commit) (segmentFile, error) {
 		}
 	}
 	return nil, err
+}
+
+func (s dirSource) there() error {
+	id, err := readFormat(s.dir)
+	if err == nil && id != s.id {
+		err = fmt.Errorf("%s has another log now: %w", s.dir, ErrNoLog)
+	}
+	return err
 }
 
 func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }

@@ -141,7 +141,7 @@ func readLedger(t testing.TB, w world) *ledger {
 	defer r.Close()
 	got := &ledger{}
 	for {
-		e, err := r.Next()
+		e, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {
 			return got
 		}

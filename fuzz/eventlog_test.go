@@ -55,7 +55,7 @@ func read(t testing.TB, dir string) (hashes []eventlog.Hash, err error) {
 	}
 	defer r.Close()
 	for {
-		e, err := r.Next()
+		e, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {
 			return hashes, nil
 		}

@@ -121,7 +121,7 @@ func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
 	defer r.Close() // only reads: nothing can be lost
 	var by author
 	for ctx.Err() == nil {
-		entry, err := r.Next()
+		entry, err := r.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
