@@ -162,7 +162,7 @@ func (r *Replay) Find(ctx context.Context, m Moment) (found job.At, err error) {
 	for err == nil {
 		var e *eventlog.Entry
 		if err = ctx.Err(); err == nil {
-			e, err = reader.Next()
+			e, err = reader.Next(ctx)
 		}
 		if err != nil {
 			break
@@ -200,7 +200,7 @@ func (r *Replay) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	e, err := r.reader.Next()
+	e, err := r.reader.Next(ctx)
 	if err != nil {
 		return err
 	}
