@@ -125,7 +125,7 @@ func TestLock_CurrentSeesThatTheFileWasReplaced(t *testing.T) {
 	}{
 		{"untouched", func(string) error { return nil }, true},
 		{"removed", os.Remove, false},
-		{"replaced", func(path string) error { return Publish(path, nil, 0o600) }, false},
+		{"replaced", func(path string) error { return Publish(path, 0o600, writing("")) }, false},
 		{"moved away and back", func(path string) error {
 			return errors.Join(os.Rename(path, path+".x"), os.Rename(path+".x", path))
 		}, true},

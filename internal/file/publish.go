@@ -12,13 +12,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// Publish writes data to path, in place of a file that may be there: to a temporary file in the
-// same directory, which is synced and renamed, then the directory is synced. Readers see the old
-// file or the new one, whole. When it returns nil, the new one is durable; when the last step
-// failed, the new one is there but may not outlast a power cut.
-func Publish(path string, data []byte, perm os.FileMode) error {
+// Publish writes a file at path, in place of one that may be there: write fills a temporary file in the
+// same directory, which is synced and renamed, then the directory is synced. Readers see the old file
+// or the new one, whole. When it returns nil, the new one is durable; when the last step failed, the
+// new one is there but may not outlast a power cut. A crash can leave the temporary file, whose name
+// begins with a dot: see [Unpublished].
+func Publish(path string, perm os.FileMode, write func(*os.File) error) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -27,7 +29,7 @@ func Publish(path string, data []byte, perm os.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("publish file: %w", err)
 	}
-	if err = fill(f, data, perm); err == nil {
+	if err = fill(f, perm, write); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
@@ -37,9 +39,12 @@ func Publish(path string, data []byte, perm os.FileMode) error {
 	return SyncDir(dir)
 }
 
+// Unpublished says that a name is that of a file that Publish is filling, or could not come to publish.
+func Unpublished(name string) bool { return name[0] == '.' && strings.Count(name, ".") > 1 }
+
 // fill writes, syncs and closes f.
-func fill(f *os.File, data []byte, perm os.FileMode) error {
-	_, err := f.Write(data)
+func fill(f *os.File, perm os.FileMode, write func(*os.File) error) error {
+	err := write(f)
 	if err == nil {
 		err = f.Chmod(perm)
 	}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,12 +10,38 @@ import (
 	"testing"
 )
 
+// writing writes a text to a file and, while it is not published, sees by what name.
+func writing(text string) func(*os.File) error {
+	return func(f *os.File) error {
+		if name := filepath.Base(f.Name()); !Unpublished(name) {
+			return fmt.Errorf("%s does not look unpublished", name)
+		}
+		_, err := f.WriteString(text)
+		return err
+	}
+}
+
+func TestPublish_WhatCannotBeWrittenIsNotPublished(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broken := errors.New("broken")
+	if err := Publish(filepath.Join(dir, "f"), 0o600, func(*os.File) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("error = %v, want the writer's", err)
+	}
+	wantNames(t, dir)
+	for _, name := range []string{"f", ".f", "f.1.2"} {
+		if Unpublished(name) {
+			t.Errorf("%s looks unpublished", name)
+		}
+	}
+}
+
 func TestPublish_ReplacesTheWholeFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	for _, text := range []string{"a long first version", "second"} {
-		if err := Publish(path, []byte(text), 0o640); err != nil {
+		if err := Publish(path, 0o640, writing(text)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); string(got) != text || err != nil {
@@ -33,11 +60,11 @@ func TestPublish_FailureLeavesNothing(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "f", "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Publish(filepath.Join(dir, "f"), []byte("x"), 0o600); err == nil {
+	if err := Publish(filepath.Join(dir, "f"), 0o600, writing("x")); err == nil {
 		t.Error("a file was published over a directory")
 	}
 	wantNames(t, dir, "f")
-	if err := Publish(filepath.Join(dir, "no", "f"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+	if err := Publish(filepath.Join(dir, "no", "f"), 0o600, writing("")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error = %v, want ErrNotExist", err)
 	}
 }

@@ -92,7 +92,7 @@ func TestWorkerAlive_ReplacedLockFileSaysDead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := file.Publish(filepath.Join(workersDir(dir), "w1.lock"), nil, 0o600); err != nil {
+	if err := file.Publish(filepath.Join(workersDir(dir), "w1.lock"), 0o600, func(*os.File) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if alive(t, dir, "w1") {
