@@ -11,7 +11,10 @@ func (c *core) catchUp() error {
 		return c.stuck
 	}
 	before := c.store.head()
-	err := c.store.follow(c.fold)
+	err := errRewound // what it has read at the beginning: nothing
+	if c.begun {
+		err = c.store.follow(c.fold)
+	}
 	if errors.Is(err, errRewound) {
 		err = c.reload()
 	}
@@ -54,11 +57,50 @@ func (c *core) found(before Head, err error) error {
 // reload reads the log again, because the State may hold what is not in it. An undo list would be
 // faster, but it is rare: a failed write is a broken disk, or a full one, and that is refused
 // before anything is decided (see store.full).
+//
+// It begins with a snapshot, if there is one. One that the log does not have the place of is left out by the
+// second attempt at the latest; one that cannot be read, as soon as that shows.
 func (c *core) reload() error {
+	for try := 1; ; try++ {
+		c.begun, c.stuck = true, nil
+		from := c.store.rewind(c.resume)
+		c.log.begins(from)
+		err := c.store.follow(c.fold)
+		if !errors.Is(err, errRewound) || from == 0 || try == mostReloads {
+			return err
+		}
+	}
+}
+
+// mostReloads is more than the files of any chain.
+const mostReloads = 100
+
+// resume makes the State begin with a snapshot, or with the first commit if there is none.
+func (c *core) resume(files []*Snapshot) (*Snapshot, error) {
+	resumer, able := c.state.(Resumer)
+	switch {
+	case able && len(files) > 0:
+		err := resumer.Resume(files)
+		return resumer.Broken(), err
+	case len(files) > 0:
+		return nil, errSnapshot("the state of this log takes none")
+	}
 	c.state.Reset()
-	c.store.rewind()
-	c.stuck = nil
-	return c.store.follow(c.fold)
+	return nil, nil
+}
+
+// broken says that the State could not read a snapshot file that it rests on, and so that what it answered
+// is worth nothing. It takes the file out of use.
+func (c *core) broken() bool {
+	resumer, able := c.state.(Resumer)
+	if !able {
+		return false
+	}
+	file := resumer.Broken()
+	if file != nil {
+		c.store.distrust(file, errSnapshot("it could not be read"))
+	}
+	return file != nil
 }
 
 func (c *core) fold(e *Entry) error {
@@ -67,7 +109,11 @@ func (c *core) fold(e *Entry) error {
 		return ErrClosed // in the middle of a long replay
 	default:
 	}
-	if err := c.state.Fold(e); err != nil {
+	err := c.state.Fold(e)
+	if c.broken() {
+		return errRewound
+	}
+	if err != nil {
 		// It may have been folded by half: nothing can follow.
 		c.stuck = &CorruptError{
 			Path: e.Segment, Offset: e.Offset, Commit: e.Commit, Position: e.First,

@@ -143,6 +143,9 @@ func (c *core) propose(p *Proposal) error {
 	}
 	turn := Turn{Commit: head.Commit + 1, Position: head.Position + 1 + Position(len(r.events)), Time: r.time}
 	events, err := p.Decide(turn)
+	if c.broken() {
+		return c.again(p)
+	}
 	if err != nil || len(events) == 0 {
 		if len(r.events) > 0 {
 			r.beside = append(r.beside, p)
@@ -169,6 +172,25 @@ func (c *core) propose(p *Proposal) error {
 		c.flush() // if it is too large nobody else must be with it, or have decided after it
 	}
 	return p.Err
+}
+
+// again has a proposal decided once more, after the State was read again: a snapshot file that it rests on
+// could not be read. What was decided before in this round is not touched by that.
+func (c *core) again(p *Proposal) error {
+	c.flush()
+	r := &c.round
+	if r.failed == nil {
+		if len(r.written) > 0 {
+			_ = c.store.sync(r.last) // as for unwritten
+		}
+		if err := c.reload(); err != nil {
+			r.failed = notCommitted(err)
+		}
+	}
+	if r.failed != nil {
+		return r.failed
+	}
+	return c.propose(p)
 }
 
 // eventRoom is what an event needs in a frame besides its data: kind and length, as uvarints.

@@ -49,6 +49,7 @@ type core struct {
 	overdue   bool       // some of weighed have waited long enough: they need A, too
 	near      bool       // what little is left to be read may be read under A
 	stuck     error      // the State cannot take the next commit; nil = it can
+	begun     bool       // the State was told where to begin
 
 	awaiting bool       // a goroutine waits for A
 	granted  chan grant // its answer

@@ -30,6 +30,9 @@ type dirStore struct {
 	lock    *file.Lock  // nil = there is none to be opened, and noWrit
 	killed  atomic.Bool // by Kill, from another goroutine
 
+	levels   []*Snapshot      // that the State rests on
+	doubts   map[string]error // snapshot files that are not used, by path, and why
+	promise  Commit           // the highest that a snapshot file makes
 	tip      tip
 	why      stop // why reading stopped at tip
 	checked  bool // nothing but S was looked at since; what else there is was found sound
@@ -109,7 +112,7 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 		s.shut()
 		return nil, err
 	}
-	s.tip = firstTip(s.id)
+	s.tip, s.doubts = firstTip(s.id), map[string]error{}
 	return s, nil
 }
 
@@ -231,10 +234,68 @@ func (s *dirStore) unlock() {
 	}
 }
 
-func (s *dirStore) rewind() {
+func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
 	s.leaveTail()
-	s.tip, s.checked = firstTip(s.id), false
+	s.checked = false
+	before := s.levels
+	defer func() { closeAll(before) }() // the State uses them until it is told to begin anew
+	for {
+		s.promise = 0
+		s.levels = s.snapshots()
+		bad, err := resume(s.levels)
+		if err == nil {
+			break
+		}
+		if bad == nil {
+			bad = s.levels[0]
+		}
+		s.distrust(bad, err)
+		closeAll(s.levels)
+	}
+	s.tip = firstTip(s.id)
+	if n := len(s.levels); n > 0 {
+		at := s.levels[n-1].At
+		s.tip = tip{id: s.id, segment: at.Segment, offset: at.Offset, head: at.Head}
+	}
+	// Who cut the log, because somebody accepted a loss, has cut D as well.
+	s.known = max(min(s.known, s.marks.highest().commit), s.tip.head.Commit)
+	return s.tip.head.Commit
 }
+
+func (s *dirStore) distrust(file *Snapshot, why error) { s.doubts[file.Path()] = why }
+
+// snapshots opens the chain of snapshot files that comes farthest, of those that can be used. Each of them
+// promises that its commits are durable; so if the log has no place for one, something is missing from the log, and that
+// will be seen when all of it has been read.
+func (s *dirStore) snapshots() []*Snapshot {
+	for {
+		files, err := openChain(s.dir, s.id, s.doubts)
+		if err != nil || len(files) == 0 {
+			return nil // it takes longer without
+		}
+		last := files[len(files)-1]
+		s.promise = max(s.promise, last.At.Head.Commit)
+		if s.reaches(last.At) {
+			return files
+		}
+		s.distrust(last, errSnapshot("the log does not have its place"))
+		closeAll(files)
+	}
+}
+
+// reaches says that the log has as much as a snapshot says.
+func (s *dirStore) reaches(at Checkpoint) bool {
+	f, err := s.openSegment(at.Segment)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // only looked at
+	info, err := f.Stat()
+	return err == nil && info.Size() >= at.Offset
+}
+
+// highest returns the highest commit that is known to be durable, by the D file or a snapshot.
+func (s *dirStore) highest() Commit { return max(s.marks.highest().commit, s.promise) }
 
 // leaveTail drops the descriptors of the tail.
 func (s *dirStore) leaveTail() {
@@ -257,6 +318,7 @@ func (s *dirStore) close() error {
 
 func (s *dirStore) shut() {
 	s.leaveTail()
+	closeAll(s.levels)
 	s.marks.close()
 	if s.root != nil {
 		s.root.Close() // only looked at

@@ -148,7 +148,7 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 			return err
 		}
 	}
-	known := s.marks.highest().commit
+	known := s.highest()
 	if known == 0 {
 		var err error
 		if known, err = s.promised(); err != nil {

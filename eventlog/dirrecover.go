@@ -16,7 +16,7 @@ func (s *dirStore) doubtful() (bool, error) {
 	if s.why.kind != stopClean {
 		return true, nil
 	}
-	if s.marks.highest().commit > s.tip.head.Commit {
+	if s.highest() > s.tip.head.Commit {
 		return true, nil
 	}
 	names, err := s.segments()
@@ -44,7 +44,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 	}
 	var repairs []Repair
 	if s.why.kind != stopClean || !s.checked {
-		v, err := s.examine(s.marks.highest().commit)
+		v, err := s.examine(s.highest())
 		if err != nil {
 			return nil, err
 		}

@@ -433,8 +433,8 @@ func TestView_ReadsAgainWhenTheLogWasCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantLines(t, "1:created", "2:a")
-	if h.state.resets != 1 {
-		t.Errorf("%d resets, want 1", h.state.resets)
+	if h.state.resets != 2 {
+		t.Errorf("%d resets, want 2: one to begin, and one", h.state.resets)
 	}
 }
 

@@ -158,8 +158,8 @@ func TestSync_FailureIsUnknownAndTheNextAppendProvesAnew(t *testing.T) {
 	if !errors.Is(refused.Err, ErrNotCommitted) || errors.Is(refused.Err, ErrUnknown) {
 		t.Errorf("refused: %v, want ErrNotCommitted: its reason may not last", refused.Err)
 	}
-	if h.state.resets != 1 {
-		t.Errorf("%d resets, want 1", h.state.resets)
+	if h.state.resets != 2 {
+		t.Errorf("%d resets, want 2: one to begin, and one", h.state.resets)
 	}
 	w.setFail(nil)
 	w.take()

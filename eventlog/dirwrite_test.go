@@ -78,8 +78,8 @@ func TestWrite_FailureLeavesNothing(t *testing.T) {
 	if !errors.Is(second.Err, ErrNotCommitted) {
 		t.Errorf("append after it: %v, want ErrNotCommitted", second.Err)
 	}
-	if h.state.resets != 1 {
-		t.Errorf("%d resets, want 1", h.state.resets)
+	if h.state.resets != 2 {
+		t.Errorf("%d resets, want 2: one to begin, and one", h.state.resets)
 	}
 	h.append(t, "d")
 	h.wantLines(t, "1:created", "2:a", "3:d")

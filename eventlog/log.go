@@ -19,10 +19,24 @@ type State interface {
 	// error means that the commit's bytes cannot be understood; the log goes no further, and Damage
 	// says so.
 	Fold(*Entry) error
-	// Reset forgets everything: the next Fold is of commit 1. It is called when what proposals
+	// Reset forgets everything: the next Fold is of commit 1. It is called first of all, and when what proposals
 	// folded turned out not to be in the log (a failed write, a commit that is too large), after
 	// which the log is read again.
 	Reset()
+}
+
+// Resumer is a State that can begin in the middle of the log, with what it wrote to snapshot files: see
+// SnapshotRoom.
+type Resumer interface {
+	State
+	// Resume is Reset, but that it goes on from what the files say, oldest first: the next Fold is of the
+	// commit after the last one's. They stay open until the next Reset or Resume, or the end of the Log.
+	// After an error the State is asked which file is Broken, and is reset or resumed again without it.
+	Resume([]*Snapshot) error
+	// Broken returns a file that could not be read when it was needed, nil if there is none. It is asked after
+	// every use of the State, which must answer anything until it is reset or resumed. What it was asked is
+	// then asked again: Decide, or the function passed to View.
+	Broken() *Snapshot
 }
 
 // Turn is what a proposal decides with: the place and time that its events will have.
@@ -42,8 +56,8 @@ type Proposal struct {
 	// Essential proposals (outcomes of runs, ends of workers) may use the space that is reserved for them on a full
 	// disk.
 	Essential bool
-	// Decide is called at most once, with the exclusive right to append and every older commit
-	// folded. It returns the events to append after it has folded them into the State, or an error
+	// Decide is called at most once (but see Resumer), with the exclusive right to append and every older
+	// commit folded. It returns the events to append after it has folded them into the State, or an error
 	// and has folded nothing; or neither, and nothing is appended. Data must stay unchanged until
 	// Append returns.
 	Decide func(Turn) ([]Event, error)
@@ -113,6 +127,7 @@ type Log struct {
 
 	mu      sync.Mutex
 	repairs []Repair
+	from    Commit        // that folding began after; 0 = at the beginning
 	changed chan struct{} // closed and forgotten at a fold; nil = nobody asked
 
 	core *core
@@ -239,6 +254,13 @@ func (l *Log) TakeRepairs() []Repair {
 	return repairs
 }
 
+// From returns the commit after which folding began, with a snapshot: 0 if the State has folded all of them.
+func (l *Log) From() Commit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.from
+}
+
 // Damage returns what stops this log from being written, as far as this Log has found out; nil if
 // it is sound. It is nil again when an append has found that the log is.
 func (l *Log) Damage() *CorruptError { return l.damage.Load() }
@@ -278,6 +300,12 @@ func (l *Log) notify() {
 		close(l.changed)
 		l.changed = nil
 	}
+}
+
+func (l *Log) begins(from Commit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = from
 }
 
 func (l *Log) addRepairs(repairs []Repair) {

@@ -49,11 +49,18 @@ func (s *memStore) identity() LogID         { return memoryID }
 func (s *memStore) head() Head              { return s.tip.head }
 func (s *memStore) readOnly() bool          { return s.opt.ReadOnly }
 func (s *memStore) doubtful() (bool, error) { return false, nil }
-func (s *memStore) rewind()                 { s.tip = firstTip(memoryID) }
 func (s *memStore) prove() error            { return nil }
 func (s *memStore) full() error             { return nil }
 func (s *memStore) tidy(bool) error         { return nil }
 func (s *memStore) holder() string          { return "another handle" }
+
+func (s *memStore) distrust(*Snapshot, error) {}
+
+func (s *memStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
+	s.tip = firstTip(memoryID)
+	_, _ = resume(nil) // it cannot fail
+	return 0
+}
 
 func (s *memStore) follow(fold func(*Entry) error) error {
 	s.m.mu.Lock()

@@ -35,10 +35,18 @@ func (c *core) show(r *request, err error) {
 		r.answer(err)
 		return
 	}
-	head := c.store.head()
 	c.viewing = r
-	r.view(head)
+	r.view(c.store.head())
+	for c.broken() {
+		if err = c.reload(); err != nil && damaged(err) == nil {
+			c.viewing = nil
+			r.answer(err)
+			return
+		}
+		r.view(c.store.head())
+	}
 	c.viewing = nil
+	head := c.store.head()
 	if r.kind == askPeek {
 		r.answer(nil)
 		return

@@ -18,8 +18,12 @@ type store interface {
 	// doubtful says that there is something behind head that is no commit, or that one is missing:
 	// only refresh can tell.
 	doubtful() (bool, error)
-	// rewind makes the next follow start at commit 1.
-	rewind()
+	// rewind makes the next follow start behind the snapshot that resume has accepted, or at commit 1. resume
+	// is called with one after the other until it returns nil; the last time with none. An error that it
+	// returns is about the file that it returns as well. rewind returns where the next follow starts.
+	rewind(resume func([]*Snapshot) (bad *Snapshot, err error)) Commit
+	// distrust makes rewind do without a file.
+	distrust(*Snapshot, error)
 
 	// tryLock takes A if it is free.
 	tryLock() (bool, error)
