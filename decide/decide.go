@@ -40,6 +40,9 @@ func LoadState(files []projection.File) *State {
 
 // LoadLive brings all jobs that wait or run into memory, unless they are there. O(n log n).
 func (s *State) LoadLive() {
+	if s.Jobs.Live() {
+		return
+	}
 	for schedule := range s.Jobs.LoadLive() {
 		s.Timeline.Put(schedule)
 	}

@@ -121,16 +121,25 @@ func setting(s *State, key string) (string, error) {
 	return text, nil
 }
 
-// Forget lets the jobs of one final state leave the state that ended at or before until (Unix nanoseconds);
-// see projection.Ripe. It looks at all jobs of that state. Error: job.ErrInvalid for a state that is not
-// final.
-func Forget(s *State, at job.At, state job.State, until int64) ([]job.Event, error) {
+// Ripe returns what [Forget] takes, of a state at a position: the jobs of one final state that ended at or
+// before until (Unix nanoseconds); see projection.Ripe. It looks at all jobs of that state. Error:
+// job.ErrInvalid for a state that is not final.
+func Ripe(s *State, state job.State, until, now int64) ([]job.JobsForgotten, error) {
 	if !state.Ended() {
 		return nil, fmt.Errorf("forget %v jobs: %w: only completed, dead and cancelled jobs have ended", state, job.ErrInvalid)
 	}
-	var events []job.Event
-	for _, e := range s.Jobs.Ripe(state, until, at.Time) {
-		events = append(events, e)
+	return s.Jobs.Ripe(state, until, now), nil
+}
+
+// Forget lets jobs leave the state, as [Ripe] has found them in the state at an earlier position. Error:
+// job.ErrStale if one of the jobs that had ended then was brought back or forgotten meanwhile.
+func Forget(s *State, _ job.At, since job.Position, ripe []job.JobsForgotten) ([]job.Event, error) {
+	if !s.Jobs.Settled(since) {
+		return nil, fmt.Errorf("forget jobs as of position %d: %w", since, job.ErrStale)
+	}
+	events := make([]job.Event, len(ripe))
+	for i, e := range ripe {
+		events[i] = e
 	}
 	return events, nil
 }

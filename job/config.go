@@ -20,19 +20,24 @@ type Config struct {
 	KillGrace     time.Duration // kill_grace: between TERM and KILL
 	OutputTail    int64         // output_tail: bytes of output kept in the log for a failed run; 0–1 MiB
 	OutputMax     int64         // output_max: bytes of output kept on disk for a run; 0 = no limit
-	QueueMax      uint32        // queue_max: waiting jobs that a queue may hold; 0 = no limit; 0–1e9
+	// retention_completed, retention_dead: how long jobs that have ended stay in the state (completed and
+	// cancelled ones; dead ones); 0 = for ever. They stay in the log.
+	RetentionCompleted time.Duration
+	RetentionDead      time.Duration
+	QueueMax           uint32 // queue_max: waiting jobs that a queue may hold; 0 = no limit; 0–1e9
 }
 
 // DefaultConfig returns the settings of a new queue.
 func DefaultConfig() Config {
 	return Config{
-		BackoffBase: 2,
-		BackoffMax:  24 * time.Hour,
-		MaxRetries:  3,
-		MaxCrashes:  3,
-		KillGrace:   10 * time.Second,
-		OutputTail:  1 << 10,
-		OutputMax:   64 << 20,
+		BackoffBase:        2,
+		BackoffMax:         24 * time.Hour,
+		MaxRetries:         3,
+		MaxCrashes:         3,
+		KillGrace:          10 * time.Second,
+		RetentionCompleted: 7 * 24 * time.Hour,
+		OutputTail:         1 << 10,
+		OutputMax:          64 << 20,
 	}
 }
 
@@ -53,6 +58,8 @@ var settings = []setting{
 	countSetting("max_crashes", func(c *Config) *uint32 { return &c.MaxCrashes }),
 	durationSetting("timeout", func(c *Config) *time.Duration { return &c.Timeout }),
 	durationSetting("kill_grace", func(c *Config) *time.Duration { return &c.KillGrace }),
+	durationSetting("retention_completed", func(c *Config) *time.Duration { return &c.RetentionCompleted }),
+	durationSetting("retention_dead", func(c *Config) *time.Duration { return &c.RetentionDead }),
 	sizeSetting("output_tail", maxOutputTail, func(c *Config) *int64 { return &c.OutputTail }),
 	sizeSetting("output_max", maxOutputSize, func(c *Config) *int64 { return &c.OutputMax }),
 	countSetting("queue_max", func(c *Config) *uint32 { return &c.QueueMax }),

@@ -15,7 +15,7 @@ func TestConfig_Defaults(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
 		"backoff_base": "2", "backoff_max": "24h", "backoff_jitter": "0", "max_retries": "3", "max_crashes": "3", "timeout": "0",
-		"kill_grace": "10s", "output_tail": "1KiB", "output_max": "64MiB", "queue_max": "0",
+		"kill_grace": "10s", "retention_completed": "168h", "retention_dead": "0", "output_tail": "1KiB", "output_max": "64MiB", "queue_max": "0",
 	}
 	c := DefaultConfig()
 	for _, key := range Keys() {
@@ -165,7 +165,7 @@ func TestKeys_AreInTheOrderOfTheirDocumentation(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"backoff_base", "backoff_max", "backoff_jitter", "max_retries", "max_crashes", "timeout", "kill_grace",
-		"output_tail", "output_max", "queue_max",
+		"retention_completed", "retention_dead", "output_tail", "output_max", "queue_max",
 	}
 	if got := Keys(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -186,7 +186,24 @@ func (c *chronicle) repair(*rapid.T) {
 func (c *chronicle) forget(t *rapid.T) {
 	state := rapid.SampledFrom([]job.State{job.Completed, job.Dead, job.Cancelled}).Draw(t, "state")
 	until := c.at.Time - int64(rapid.IntRange(0, 100).Draw(t, "age"))*1e9
-	c.decided(func(s *decide.State) ([]job.Event, error) { return decide.Forget(s, c.at, state, until) })
+	since := c.lived.Jobs.Position()
+	ripe, err := decide.Ripe(c.lived, state, until, c.at.Time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rapid.Bool().Draw(t, "late") {
+		c.verb(t)
+	}
+	c.decided(func(s *decide.State) ([]job.Event, error) {
+		if !s.Jobs.Settled(since) {
+			return decide.Forget(s, c.at, since, ripe)
+		}
+		own, err := decide.Ripe(s, state, until, c.at.Time)
+		if err != nil || !slices.Equal(own, ripe) && s.Jobs.Position() == since {
+			t.Fatalf("ripe are %v, %v, and not %v", own, err, ripe)
+		}
+		return decide.Forget(s, c.at, since, ripe)
+	})
 }
 
 // save writes a file that takes up the newest ones, and has a process begin from the files.

@@ -133,7 +133,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 	case job.RunReturned:
 		return job.Pending
 	case job.JobRetried:
-		p.retried = at.Position
+		p.revived = at.Position
 		delete(p.errors, r.life)
 		if e.Reset {
 			l.attempts, l.crashes = 0, 0

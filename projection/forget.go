@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -35,6 +36,7 @@ func (p *Projection) forgotten(at job.At, e job.JobsForgotten) error {
 	case e.Through <= p.lanes.queues[number].cuts[e.State] || e.Through >= at.Position:
 		return p.misfit(at, e, "the cut must be later than the one before, and not in the future")
 	}
+	p.revived = at.Position
 	q := &p.lanes.queues[number]
 	q.cuts[e.State] = e.Through
 	q.counts[e.State] -= int(e.Jobs)
@@ -80,6 +82,31 @@ func (p *Projection) dropJob(j place) {
 	p.specs.remove(r.spec)
 	j.page.counts[r.state]--
 	*r = record{}
+}
+
+// Settled says that every job that had ended at a position has done so still, and is still there.
+func (p *Projection) Settled(since job.Position) bool { return p.revived <= since }
+
+// Covered yields the jobs that the events of [Projection.Ripe] are about.
+func (p *Projection) Covered(ripe []job.JobsForgotten) iter.Seq[Brief] {
+	return func(yield func(Brief) bool) {
+		cuts := map[string]cuts{}
+		set := Filter{}
+		for _, e := range ripe {
+			c := cuts[e.Queue]
+			c[e.State] = e.Through
+			cuts[e.Queue] = c
+			set.States = append(set.States, e.State)
+		}
+		if len(ripe) == 0 {
+			return
+		}
+		for f := range p.all(set) {
+			if c := cuts[f.queue]; c.has(&f) && !yield(f.brief()) {
+				return
+			}
+		}
+	}
 }
 
 // Ripe returns what JobsForgotten events can say at this moment: the jobs of a final state that ended at

@@ -39,7 +39,7 @@ type Projection struct {
 	settings map[string]string // what is set, in the canonical form of its event
 	workers  []*worker         // that have neither stopped nor been lost, in order of their keys
 	latest   job.Position      // key of the latest worker that ever started
-	retried  job.Position      // of the last JobRetried event: after it, a job that had ended may be another's
+	revived  job.Position      // of the last event by which a job that had ended did so no longer, or left
 	rank     int64             // the highest of a job that was due at once when it was enqueued
 	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
 

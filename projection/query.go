@@ -47,15 +47,19 @@ func (p *Projection) Brief(key job.Position) (Brief, bool) {
 	if !known {
 		return Brief{}, false
 	}
+	return f.brief(), true
+}
+
+func (f *found) brief() Brief {
 	b := Brief{
-		Key: key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(),
+		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(),
 	}
 	if f.lived {
 		l := &f.life
 		b.Attempts, b.Runs, b.Crashes, b.Run, b.Worker = l.attempts, l.runs, l.crashes, l.run, l.worker
 		b.KillAsked, b.CancelAsked = l.flags&killAsked != 0, l.flags&cancelAsked != 0
 	}
-	return b, true
+	return b
 }
 
 // Kills returns the signals that were asked for the current run of the job with this key, in the order of the

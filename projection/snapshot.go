@@ -46,13 +46,16 @@ func Load(files []File) *Projection {
 	return p
 }
 
+// Live says that all jobs that wait or run are in memory.
+func (p *Projection) Live() bool { return p.live || len(p.base.levels) == 0 }
+
 // LoadLive brings all jobs that wait or run into memory, and yields what the timeline must know of them.
 // Later ones are told by the folds.
 func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
-	if !p.live && len(p.base.levels) > 0 {
+	if !p.Live() {
 		p.loadLive()
+		p.live = true
 	}
-	p.live = true
 	return func(yield func(job.Schedule) bool) {
 		for f := range p.inMemory(Filter{States: []job.State{job.Pending, job.Failed}}) {
 			if !yield(f.schedule()) {
@@ -92,7 +95,7 @@ func (p *Projection) loadLive() {
 // snapshot that it rests on, as many as keep says. keep 0 is all of it. It must not be called after
 // LoadLive: what was only loaded would count as changed.
 func (p *Projection) Save(keep int, sink Sink) error {
-	if p.live && len(p.base.levels) > 0 {
+	if p.live {
 		panic("projection: a state with loaded jobs is saved")
 	}
 	w := fileWriter{sink: sink, all: keep == 0, callers: newCallers()}

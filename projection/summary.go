@@ -14,7 +14,7 @@ type summary struct {
 	at       job.At
 	logID    [16]byte
 	latest   job.Position
-	retried  job.Position
+	revived  job.Position
 	rank     int64
 	settings map[string]string
 	repairs  map[string]bool
@@ -25,7 +25,7 @@ type summary struct {
 
 func (p *Projection) summary() *summary {
 	s := &summary{
-		at: p.at, logID: p.logID, latest: p.latest, retried: p.retried, rank: p.rank,
+		at: p.at, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
 		settings: p.settings, repairs: p.repairs, workers: p.workers, counts: p.counts,
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
@@ -39,7 +39,7 @@ func (p *Projection) summary() *summary {
 
 // adopt makes it the state's own.
 func (p *Projection) adoptSummary(s *summary) error {
-	p.at, p.logID, p.latest, p.retried, p.rank = s.at, s.logID, s.latest, s.retried, s.rank
+	p.at, p.logID, p.latest, p.revived, p.rank = s.at, s.logID, s.latest, s.revived, s.rank
 	p.repairs, p.workers, p.counts = s.repairs, s.workers, s.counts
 	for key, value := range s.settings {
 		if err := p.configSet(p.at, job.ConfigSet{Key: key, New: value}); err != nil {
@@ -53,7 +53,7 @@ func (p *Projection) adoptSummary(s *summary) error {
 }
 
 func (s *summary) encode(c *canon) {
-	c.numbers(uint64(s.at.Position), uint64(s.at.Time), uint64(s.latest), uint64(s.retried), uint64(s.rank))
+	c.numbers(uint64(s.at.Position), uint64(s.at.Time), uint64(s.latest), uint64(s.revived), uint64(s.rank))
 	c.text(string(s.logID[:]))
 	c.numbers(uint64(len(s.settings)))
 	for _, key := range slices.Sorted(maps.Keys(s.settings)) {
@@ -103,7 +103,7 @@ func decodeSummary(text string) (*summary, error) {
 	t := taker{rest: text}
 	s := &summary{settings: map[string]string{}, repairs: map[string]bool{}}
 	s.at = job.At{Position: t.position(), Time: t.int()}
-	s.latest, s.retried, s.rank = t.position(), t.position(), t.int()
+	s.latest, s.revived, s.rank = t.position(), t.position(), t.int()
 	copy(s.logID[:], t.text())
 	for range t.length() {
 		list := t.texts()

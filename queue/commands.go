@@ -79,6 +79,7 @@ func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOp
 func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]job.Job, error) {
 	jobs := make([]job.Job, 0, len(specs)) // made here: others wait while a rule is asked
 	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		jobs = jobs[:0] // it may be asked twice
 		events, err := decide.Enqueue(s, at, specs, skipExisting)
 		if err != nil {
 			return nil, err

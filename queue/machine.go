@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,11 +20,15 @@ type machine struct {
 	state   *decide.State
 	author  author            // of the last entry folded
 	repairs []eventlog.Repair // of the log, that this process was told of
-	copies  map[string]bool   // in quarantine, of which the log has an event
 	workers int               // that run in this process: only they wait for a time
+	tail    int64             // bytes of the log that were folded behind the last snapshot that is known of
 	clock   *clock            // nil while there are none
 	steps   []clockStep       // that were noticed
 	told    int               // how many of them the timeline of this state was told of
+
+	files    []*eventlog.Snapshot // that the state rests on
+	broken   *eventlog.Snapshot   // one of them that could not be read; nil = none
+	brokenBy error
 }
 
 // welcome counts a worker that begins here, and dismiss one that has ended.
@@ -40,16 +45,18 @@ func (m *machine) dismiss() {
 }
 
 // Fold takes a commit that another process wrote, or an earlier one.
-func (m *machine) Fold(e *eventlog.Entry) error {
+func (m *machine) Fold(e *eventlog.Entry) (err error) {
+	m.guard(func() { err = m.fold(e) })
+	return err
+}
+
+func (m *machine) fold(e *eventlog.Entry) error {
 	m.measure()
+	m.tail += int64(e.Size)
 	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.author.actor(e.Meta)}
 	for _, ev := range e.Events {
 		m.tellSteps(at.Position)
-		err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data)
-		if err == nil && job.Kind(ev.Kind) == job.KindLogRepaired {
-			err = m.foldRepair(ev.Data)
-		}
-		if err != nil {
+		if err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data); err != nil {
 			return fmt.Errorf("fold event %d: %w", at.Position, err)
 		}
 		at.Position++
@@ -57,27 +64,10 @@ func (m *machine) Fold(e *eventlog.Entry) error {
 	return nil
 }
 
-// foldRepair notes of which repairs the log has an event. Several processes may know of one, and it is
-// recorded by the first that has something to append.
-func (m *machine) foldRepair(data []byte) error {
-	e, err := job.DecodeEvent(job.KindLogRepaired, data)
-	if err != nil {
-		return err
-	}
-	m.recorded(e.(job.LogRepaired))
-	return nil
-}
-
-func (m *machine) recorded(e job.LogRepaired) {
-	if m.copies == nil {
-		m.copies = make(map[string]bool)
-	}
-	m.copies[e.Quarantine] = true
-}
-
 // Reset forgets everything that is in the log; it is read again.
 func (m *machine) Reset() {
-	m.state, m.copies, m.told = decide.NewState(), nil, 0
+	m.state, m.told, m.tail = decide.NewState(), 0, 0
+	m.files, m.broken, m.brokenBy = nil, nil, nil
 }
 
 // rule is a command with its arguments: what it would add to the log.
@@ -96,10 +86,19 @@ func (q *Queue) proposal(reason string, rule rule) *eventlog.Proposal {
 		Meta: metaOf(actor),
 		Decide: func(t eventlog.Turn) ([]eventlog.Event, error) {
 			at := job.At{Position: job.Position(t.Position), Time: t.Time, Actor: actor, Rand: rand.Uint64()}
-			return q.m.decide(at, q.log.TakeRepairs(), rule)
+			return q.m.guarded(at, q.log.TakeRepairs(), rule)
 		},
 	}
 }
+
+// guarded is decide; should the state be broken, it is asked again.
+func (m *machine) guarded(at job.At, repairs []eventlog.Repair, rule rule) (events []eventlog.Event, err error) {
+	err = errBroken // which nobody gets to see
+	m.guard(func() { events, err = m.decide(at, repairs, rule) })
+	return events, err
+}
+
+var errBroken = errors.New("a snapshot file could not be read")
 
 // decide asks the rule, and puts before its events what nobody asked for but everyone should know: a
 // tail that was cut, a clock that stepped back.
@@ -112,7 +111,6 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 		}
 	}
 	events := m.unrecorded()
-	repaired := len(events)
 	events = append(events, decide.Clock(m.state, at)...)
 	first := at.Position
 	at.Position += job.Position(len(events))
@@ -130,20 +128,18 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 		return nil, fmt.Errorf("%d events of %d bytes: %w", len(events), size, eventlog.ErrTooLarge)
 	}
 	at.Position = first
-	for i, e := range events {
+	for _, e := range events {
 		m.state.Fold(at, e)
-		if i < repaired {
-			m.recorded(e.(job.LogRepaired))
-		}
 		at.Position++
 	}
+	m.tail += int64(size)
 	return encoded, nil
 }
 
 // unrecorded returns events of the repairs that the log does not have yet.
 func (m *machine) unrecorded() (events []job.Event) {
 	for _, r := range m.repairs {
-		if !m.copies[r.Quarantine] {
+		if !m.state.Jobs.Repaired(r.Quarantine) {
 			events = append(events, job.LogRepaired{
 				Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
 				Quarantine: r.Quarantine, Verdict: r.Verdict,

@@ -47,7 +47,7 @@ func (q *Queue) Config(ctx context.Context) (settings []Setting, err error) {
 // Status returns the whole queue at a glance.
 func (q *Queue) Status(ctx context.Context) (status Status, err error) {
 	err = q.log.View(ctx, func(head eventlog.Head) {
-		status = View{q.m.state}.Status()
+		q.m.guard(func() { status = View{q.m.state}.Status() })
 		status.Dir, status.Head = q.dir, head
 	})
 	if err != nil {
@@ -110,11 +110,18 @@ func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
 // with fn's first error. What was written and not synced is made durable first: this is where people look
 // when an answer was eventlog.ErrUnknown. A damaged log gives the sound events before the damage and then
 // the *eventlog.CorruptError.
-func (q *Queue) Read(ctx context.Context, fn func(Record) error) error {
+func (q *Queue) Read(ctx context.Context, fn func(Record) error) error { return q.readFrom(ctx, 0, fn) }
+
+// readFrom is Read, of the events of the commit that has this position, and later ones.
+func (q *Queue) readFrom(ctx context.Context, from job.Position, fn func(Record) error) error {
 	if err := q.view(ctx, func(*decide.State) {}); err != nil {
 		return err
 	}
 	r, err := q.reader(0)
+	if from != 0 && err == nil {
+		r.Close() // only reads, as below
+		r, err = eventlog.NewReaderAt(q.dir, eventlog.Position(from))
+	}
 	if err != nil {
 		return err
 	}

@@ -61,8 +61,8 @@ type Queue struct {
 	reader func(from eventlog.Commit) (*eventlog.Reader, error)
 }
 
-// Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads the log, so
-// that it takes time in proportion to the log's length. A directory that was never written durably by
+// Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads what of the log is in
+// no snapshot yet: mostly less than a mebibyte. A directory that was never written durably by
 // queuectl is refused with eventlog.ErrNotOurs, one of a newer program with eventlog.ErrNewer.
 //
 // A damaged log opens all the same, for reading what is sound: see [Queue.Damage].
@@ -99,7 +99,7 @@ func (q *Queue) logOptions() eventlog.Options {
 		AllowNetworkFS: q.opt.AllowNetworkFS,
 		Now:            func() int64 { return q.opt.Now().UnixNano() },
 		OnWait:         q.opt.OnWait,
-		Recorded:       func(quarantine string) bool { return q.m.copies[quarantine] },
+		Recorded:       func(quarantine string) bool { return q.m.state.Jobs.Repaired(quarantine) },
 	}
 	if !q.opt.NoCreate {
 		opt.Create = func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {
@@ -110,9 +110,13 @@ func (q *Queue) logOptions() eventlog.Options {
 	return opt
 }
 
-// Close ends this process's use of the queue. Changes under way are finished first. Close a Queue only
-// after its Run calls have returned.
-func (q *Queue) Close() error { return q.log.Close() }
+// Close ends this process's use of the queue. Changes under way are finished first. If it had more than a
+// mebibyte of the log to read or to write, it also writes a snapshot. Close a Queue only after its Run calls
+// have returned.
+func (q *Queue) Close() error {
+	q.leave()
+	return q.log.Close()
+}
 
 // Dir returns the queue's absolute directory, "" for a queue in memory.
 func (q *Queue) Dir() string { return q.dir }
@@ -146,7 +150,7 @@ func (q *Queue) change(ctx context.Context, rule rule) error {
 
 // view runs fn with the state, and returns when what fn saw is durable.
 func (q *Queue) view(ctx context.Context, fn func(*decide.State)) error {
-	return q.log.View(ctx, func(eventlog.Head) { fn(q.m.state) })
+	return q.log.View(ctx, q.m.looking(fn))
 }
 
 // cannotWrite says that an error of the log is not about one command but about the log: an engine that

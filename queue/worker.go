@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -50,7 +51,15 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := q.log.Peek(ctx, func(eventlog.Head) { q.m.welcome(q.opt) }); err != nil {
+	welcomed := false
+	welcome := func(*decide.State) {
+		if !welcomed { // it may be asked twice
+			welcomed = true
+			q.m.welcome(q.opt)
+		}
+		q.m.state.LoadLive()
+	}
+	if err := q.log.Peek(ctx, q.m.looking(welcome)); err != nil {
 		return unlessEnded(ctx, err)
 	}
 	defer func() {
@@ -92,9 +101,14 @@ type worker struct {
 	key        job.Position
 	release    func() error
 	newestPeer job.Position  // the latest worker that has a watcher; owned by the log's goroutine
+	upkeepNext time.Duration // when it looks next what may be forgotten; owned by the loop, as the next
+	upkeepLast time.Duration // when upkeep was begun last
 	swept      time.Duration // when it last looked for files to remove (Options.Elapsed); owned by the loop
 	blind      bool          // the last look at the log failed; owned by the loop
 	blindSince time.Duration // Options.Elapsed
+
+	keeping      atomic.Bool // upkeep is under way
+	upkeepFailed atomic.Bool // the last time
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
 	goroutines sync.WaitGroup // runs, and watchers of other workers
@@ -144,6 +158,7 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 		Shell:  !opt.NoShell && q.dir != "",
 		Kinds:  slices.Sorted(maps.Keys(opt.Handlers)),
 	}
+	w.upkeepNext = q.opt.Elapsed() + upkeepFirst
 	w.logger = q.opt.Logger.With().Str("worker", w.id).Logger()
 	return w, nil
 }
@@ -205,6 +220,7 @@ type glance struct {
 	due      bool
 	next     int64                    // when the next job is due, if not due
 	waits    bool                     // next is valid
+	tail     int64                    // bytes of the log that no snapshot may have
 	finished bool                     // nothing is left to do for UntilEmpty or UntilIdle
 	kills    map[job.Position][]int32 // signals asked for, by run number
 	peers    []job.Worker             // that were not seen before
@@ -227,6 +243,7 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		w.watchPeers(g.peers)
 		w.killAsked(g.kills)
 		w.noteStop(ctx, g)
+		w.keepUp(g.tail)
 		if why, over := w.over(); over {
 			return why, w.failure()
 		}
@@ -269,11 +286,10 @@ func (w *worker) bears(err error) bool {
 func (w *worker) look() (glance, error) {
 	var g glance
 	acts := false
-	see := func(eventlog.Head) {
-		s := w.q.m.state
+	see := w.q.m.looking(func(s *decide.State) {
 		w.q.m.noticeStep()
 		g, acts = w.glance(s)
-	}
+	})
 	err := w.q.log.Peek(w.ctx, see)
 	if err == nil && acts {
 		peers := g.peers // seen once, told once
@@ -288,7 +304,7 @@ func (w *worker) look() (glance, error) {
 
 func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	self, known := s.Jobs.Worker(w.key)
-	g = glance{known: known, stopping: self.Stopping, now: self.StopNow}
+	g = glance{known: known, stopping: self.Stopping, now: self.StopNow, tail: w.q.m.tail}
 	g.next, g.waits = s.Timeline.NextDue(w.lanes)
 	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
 	if w.opt.UntilEmpty && !g.waits || w.opt.UntilIdle && !g.due {

@@ -30,11 +30,13 @@ type grammar struct {
 
 	Worker workerCmd `cmd:"" group:"Workers:" help:"Start, stop and list workers."`
 
-	Status  statusCmd  `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
-	Config  configCmd  `cmd:"" group:"The queue:" help:"Read and change settings."`
-	Log     logCmd     `cmd:"" group:"The queue:" help:"Read and check the event log."`
-	Demo    demoCmd    `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
-	Version versionCmd `cmd:"" group:"The queue:" help:"Print the version."`
+	Status   statusCmd   `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
+	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`
+	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
+	Clean    cleanCmd    `cmd:"" group:"The queue:" help:"Let jobs that have ended leave the queue."`
+	Snapshot snapshotCmd `cmd:"" group:"The queue:" help:"Write a snapshot, so that opening the queue is quick."`
+	Demo     demoCmd     `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
+	Version  versionCmd  `cmd:"" group:"The queue:" help:"Print the version."`
 }
 
 // globals are the flags that every command has. Each can be set by an environment variable; the flags of

@@ -44,6 +44,10 @@ type headView struct {
 	SHA256   string `json:"sha256"`
 }
 
+func viewHead(h eventlog.Head) headView {
+	return headView{uint64(h.Commit), uint64(h.Position), h.Hash.String()}
+}
+
 type tornView struct {
 	Segment string `json:"segment"`
 	Offset  int64  `json:"offset"`
@@ -102,7 +106,7 @@ func (s *session) verifyProgress() func(done, total int64) {
 func viewReport(r *eventlog.Report) verifyView {
 	v := verifyView{
 		Sound: len(r.Damage) == 0, LogID: hex.EncodeToString(r.ID[:]),
-		Head:    headView{uint64(r.Head.Commit), uint64(r.Head.Position), hex.EncodeToString(r.Head.Hash[:])},
+		Head:    viewHead(r.Head),
 		Durable: uint64(r.Durable), Segments: r.Segments, Events: r.Events, Bytes: r.Bytes, Repairs: r.Repairs,
 		Damage: []badRegion{},
 	}
