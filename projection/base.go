@@ -42,6 +42,7 @@ type level struct {
 	file    File
 	number  int
 	since   job.Position // keys up to it may be in older files
+	through job.Position // no key is greater
 	callers []caller     // nil = not read yet
 	cache   map[blockName]string
 }
@@ -145,13 +146,36 @@ func (l *level) find(key job.Position) (found, bool) {
 
 // find returns the job with this key.
 func (b *base) find(key job.Position) (found, bool) {
-	for _, l := range slices.Backward(b.levels) {
+	for n, l := range slices.Backward(b.levels) {
 		if key <= l.since && !l.moved(key) {
 			continue
 		}
-		return l.find(key)
+		f, known := l.find(key)
+		if known {
+			b.complete(n, &f)
+		}
+		return f, known
 	}
 	return found{}, false
+}
+
+// complete looks up what never changes of a job that the n-th file has: it is in the one in whose time the job
+// was enqueued.
+func (b *base) complete(n int, f *found) {
+	if f.spec != "" {
+		return
+	}
+	for _, l := range b.levels[:n] {
+		if f.key > l.through {
+			continue
+		}
+		if older, known := l.find(f.key); known && older.spec != "" {
+			f.complete(&older)
+			return
+		}
+		break
+	}
+	b.levels[n].fail(fmt.Errorf("job %d: %w: no older file has what it was enqueued with", f.key, errMalformed))
 }
 
 // overridden says that a file after the n-th speaks of the job.
@@ -280,13 +304,13 @@ func (s *scan) settle() {
 	}
 }
 
-// scan yields the jobs that the files have, those of the filter's states between its bounds, in order of
+// scan yields the jobs that the files from the given one on have, those of the filter's states between its bounds, in order of
 // keys or, for the newest, against it. It leaves out those that a newer file speaks of.
-func (b *base) scan(f *Filter) iter.Seq[found] {
+func (b *base) scan(from int, f *Filter) iter.Seq[found] {
 	return func(yield func(found) bool) {
 		set := stateSet(f.States)
 		var scans []scan
-		for _, l := range b.levels {
+		for _, l := range b.levels[from:] {
 			for _, s := range jobSections {
 				if s.states&set != 0 && l.file.Blocks(s.section) > 0 {
 					scans = append(scans, newScan(l, s.section, f))
@@ -308,8 +332,9 @@ func (b *base) scan(f *Filter) iter.Seq[found] {
 			if f.Before != 0 && key >= f.Before || key <= f.After {
 				return
 			}
-			if !b.overridden(s.level.number-b.levels[0].number, key) {
-				if job := s.level.job(&s.jobs, s.i); set.has(job.record.state) && !yield(job) {
+			if n := s.level.number; !b.overridden(n, key) {
+				job := s.level.job(&s.jobs, s.i)
+				if b.complete(n, &job); set.has(job.record.state) && !yield(job) {
 					return
 				}
 			}

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -40,8 +41,13 @@ var jobSections = [...]struct {
 //	| time   |        |          offset u32)|         |
 //	+--------+--------+- - - - - - - - - - -+- - - - -+
 //
-// Keys are counted from the one that the block begins with, offsets from the first job. Times of the
-// jobs are counted from the base time.
+// Keys are counted from the one that the block begins with, offsets from the first job. A job is, as
+// numbers (uvarints, of which those that may be negative are zigzag) and texts (length and bytes):
+//
+//	state · flags · [due] · [life] · [enqueued at · rank · caller · JobEnqueued event]
+//
+// What never changes, the last part, is only in the oldest file that has the job. Times are counted from the
+// block's base time.
 const (
 	blockHead  = 12
 	blockEntry = 8
@@ -58,31 +64,53 @@ type jobBlock struct {
 	jobs    canon
 }
 
-// add appends a job. Its caller is given by its number in the file.
-func (b *jobBlock) add(f *found, caller uint32) {
+// The flags of a job in a block.
+const (
+	blockDue   = 1 << iota // it waits for a time
+	blockLived             // it has a life
+	blockWhole             // what never changes follows
+)
+
+// add appends a job. caller is the number in the file of who enqueued it; not whole leaves out what never
+// changes.
+func (b *jobBlock) add(f *found, caller uint32, whole bool) {
 	if len(b.index) == 0 {
 		b.first, b.base = f.key, f.record.enqueuedAt
 	}
 	b.index = binary.LittleEndian.AppendUint32(b.index, uint32(f.key-b.first))
 	b.index = binary.LittleEndian.AppendUint32(b.index, uint32(len(b.jobs)))
-	r, l, c := &f.record, &f.life, &b.jobs
-	c.numbers(uint64(r.state))
-	c.signed(r.enqueuedAt - b.base)
-	c.signed(r.rank - r.enqueuedAt)
-	c.flag(r.due != 0)
+	r, c := &f.record, &b.jobs
+	flags := uint64(0)
 	if r.due != 0 {
-		c.signed(r.due - r.enqueuedAt)
+		flags |= blockDue
 	}
-	c.numbers(uint64(caller))
-	c.text(f.spec)
-	c.flag(f.lived)
-	if !f.lived {
-		return
+	if f.lived {
+		flags |= blockLived
 	}
-	c.signed(l.updatedAt - r.enqueuedAt)
+	if whole {
+		flags |= blockWhole
+	}
+	c.numbers(uint64(r.state), flags)
+	if r.due != 0 {
+		c.signed(r.due - b.base)
+	}
+	if f.lived {
+		b.addLife(f)
+	}
+	if whole {
+		c.signed(r.enqueuedAt - b.base)
+		c.signed(r.rank - r.enqueuedAt)
+		c.numbers(uint64(caller))
+		c.text(f.spec)
+	}
+}
+
+func (b *jobBlock) addLife(f *found) {
+	r, l, c := &f.record, &f.life, &b.jobs
+	c.signed(l.updatedAt - b.base)
 	c.numbers(uint64(l.runs))
 	if l.runs > 0 {
-		c.signed(l.startedAt - r.enqueuedAt)
+		c.signed(l.startedAt - b.base)
 		c.numbers(uint64(l.run-f.key), uint64(l.worker))
 	}
 	if r.state.Ended() {
@@ -157,7 +185,7 @@ func (b *jobs) search(key job.Position) (i int, exact bool) {
 	return low, low < b.len() && b.key(low) == key
 }
 
-// job decodes the i-th job.
+// job decodes the i-th job. Its spec is "" if it is not whole.
 func (b *jobs) job(i int, callers []caller) (found, error) {
 	offset := u32(b.index[i*blockEntry+4:])
 	if int(offset) > len(b.text) {
@@ -167,33 +195,50 @@ func (b *jobs) job(i int, callers []caller) (found, error) {
 	f := found{key: b.key(i)}
 	r := &f.record
 	r.state = job.State(t.number())
-	r.enqueuedAt = b.base + t.signed()
-	r.rank = r.enqueuedAt + t.signed()
-	if t.flag() {
-		r.due = r.enqueuedAt + t.signed()
+	flags := t.number()
+	if flags&blockDue != 0 {
+		r.due = b.base + t.signed()
 	}
-	who := t.number()
-	f.spec = t.text()
-	if f.lived = t.flag(); f.lived {
-		f.takeLife(&t)
+	if f.lived = flags&blockLived != 0; f.lived {
+		f.takeLife(&t, b.base)
 	}
-	head, err := job.PeekEnqueued(f.spec)
-	switch {
-	case err != nil:
-		return found{}, err
-	case t.bad || who >= uint64(len(callers)) || r.state < job.Pending || r.state > job.Cancelled || r.state.Ended() && !f.lived:
-		return found{}, fmt.Errorf("job %d: %w", f.key, errMalformed)
+	err := error(nil)
+	if flags&blockWhole != 0 {
+		err = f.takeWhole(&t, b.base, callers)
 	}
-	f.caller, f.queue, f.kind = callers[who], head.Queue, head.Kind
-	r.priority, r.maxRetries, r.onCrash = head.Priority, head.MaxRetries, head.OnCrash
+	if t.bad || err != nil || r.state < job.Pending || r.state > job.Cancelled || r.state.Ended() && !f.lived {
+		return found{}, fmt.Errorf("job %d: %w", f.key, cmp.Or(err, error(errMalformed)))
+	}
 	return f, nil
 }
 
-func (f *found) takeLife(t *taker) {
+func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
+	r := &f.record
+	r.enqueuedAt = base + t.signed()
+	r.rank = r.enqueuedAt + t.signed()
+	who := t.number()
+	f.spec = t.text()
+	if who >= uint64(len(callers)) {
+		return errMalformed
+	}
+	head, err := job.PeekEnqueued(f.spec)
+	f.caller, f.queue, f.kind = callers[who], head.Queue, head.Kind
+	r.priority, r.maxRetries, r.onCrash = head.Priority, head.MaxRetries, head.OnCrash
+	return err
+}
+
+// complete takes over what never changes from another account of the same job.
+func (f *found) complete(older *found) {
+	r, o := &f.record, &older.record
+	f.spec, f.caller, f.queue, f.kind = older.spec, older.caller, older.queue, older.kind
+	r.enqueuedAt, r.rank, r.priority, r.maxRetries, r.onCrash = o.enqueuedAt, o.rank, o.priority, o.maxRetries, o.onCrash
+}
+
+func (f *found) takeLife(t *taker, base int64) {
 	r, l := &f.record, &f.life
-	l.updatedAt = r.enqueuedAt + t.signed()
+	l.updatedAt = base + t.signed()
 	if l.runs = uint32(t.number()); l.runs > 0 {
-		l.startedAt = r.enqueuedAt + t.signed()
+		l.startedAt = base + t.signed()
 		l.run, l.worker = f.key+t.position(), t.position()
 	}
 	if r.state.Ended() {

@@ -135,19 +135,19 @@ func (p *Projection) all(f Filter) iter.Seq[found] {
 	if set := stateSet(f.States); p.live && set&live == set {
 		return p.inMemory(f)
 	}
-	return p.merge(&p.base, f)
+	return p.merge(0, f)
 }
 
-// merge is all, with the jobs of a base.
-func (p *Projection) merge(b *base, f Filter) iter.Seq[found] {
-	if len(b.levels) == 0 {
+// merge is all, but of the base only with the jobs that the files from the given one on have.
+func (p *Projection) merge(from int, f Filter) iter.Seq[found] {
+	if from == len(p.base.levels) {
 		return p.inMemory(f)
 	}
 	return func(yield func(found) bool) {
 		next, stop := iter.Pull(p.inMemory(f))
 		defer stop()
 		here, more := next()
-		for there := range b.scan(&f) {
+		for there := range p.base.scan(from, &f) {
 			if p.isCut(&there) || p.isHere(there.key) {
 				continue
 			}

@@ -31,6 +31,7 @@ func Load(files []File) *Projection {
 		}
 		p.base.levels = append(p.base.levels, l)
 		p.base.at = job.Position(file.First(sectionSummary, 0))
+		l.through = p.base.at
 	}
 	last := p.base.levels[len(files)-1]
 	s, err := decodeSummary(last.read(sectionSummary, 0))
@@ -75,7 +76,7 @@ func (p *Projection) loadLive() {
 			stray = stray[1:]
 		}
 	}
-	for f := range p.base.scan(&Filter{States: []job.State{job.Pending, job.Processing, job.Failed}}) {
+	for f := range p.base.scan(0, &Filter{States: []job.State{job.Pending, job.Processing, job.Failed}}) {
 		if _, here := p.strays[f.key]; here {
 			continue
 		}
@@ -91,6 +92,16 @@ func (p *Projection) loadLive() {
 	p.jobs, p.strays, p.strayPage = all, map[job.Position]place{}, nil
 }
 
+// Weight returns about how many bytes a file of what is in memory has: of jobs of the base, only what changes.
+func (p *Projection) Weight() int64 {
+	const perJob = 40
+	size := p.specs.size + int64(p.jobs.n+len(p.strays))*perJob
+	for _, j := range p.strays {
+		size -= int64(j.record().spec.size)
+	}
+	return size
+}
+
 // Save writes a file for a snapshot: the state as it is, or what it says beyond the oldest files of the
 // snapshot that it rests on, as many as keep says. keep 0 is all of it. It must not be called after
 // LoadLive: what was only loaded would count as changed.
@@ -98,7 +109,7 @@ func (p *Projection) Save(keep int, sink Sink) error {
 	if p.live {
 		panic("projection: a state with loaded jobs is saved")
 	}
-	w := fileWriter{sink: sink, all: keep == 0, callers: newCallers()}
+	w := fileWriter{sink: sink, callers: newCallers()}
 	if keep > 0 {
 		w.since = job.Position(p.base.levels[keep-1].file.First(sectionSummary, 0))
 	}
@@ -106,18 +117,17 @@ func (p *Projection) Save(keep int, sink Sink) error {
 	for i, s := range jobSections {
 		w.jobs[i].section = s.section
 	}
-	above := base{levels: p.base.levels[keep:], at: p.base.at}
-	for f := range p.merge(&above, Filter{}) {
+	for f := range p.merge(keep, Filter{}) {
 		if err := w.job(&f); err != nil {
 			return err
 		}
 	}
-	w.movedKeys = p.movedKeys(&above, w.since)
+	w.movedKeys = p.movedKeys(keep, w.since)
 	return w.finish(p)
 }
 
-// movedKeys returns the keys up to since of all jobs that the files or the memory speak of.
-func (p *Projection) movedKeys(b *base, since job.Position) []uint64 {
+// movedKeys returns the keys up to since of all jobs that the files from the given one on or the memory speak of.
+func (p *Projection) movedKeys(from int, since job.Position) []uint64 {
 	if since == 0 {
 		return nil
 	}
@@ -127,7 +137,7 @@ func (p *Projection) movedKeys(b *base, since job.Position) []uint64 {
 			keys = append(keys, key)
 		}
 	}
-	for _, l := range b.levels {
+	for _, l := range p.base.levels[from:] {
 		for i := range l.file.Blocks(sectionMoved) {
 			for text := l.read(sectionMoved, i); len(text) >= 8; text = text[8:] {
 				add(u64(text))
@@ -144,7 +154,6 @@ func (p *Projection) movedKeys(b *base, since job.Position) []uint64 {
 // fileWriter sorts jobs into the sections of a file.
 type fileWriter struct {
 	sink      Sink
-	all       bool         // nothing older is left
 	since     job.Position // of what is older
 	callers   callers
 	jobs      [len(jobSections)]jobBlock
@@ -161,7 +170,8 @@ func (w *fileWriter) job(f *found) error {
 		if !s.states.has(f.record.state) {
 			continue
 		}
-		if id := f.head().ID; !madeBy(id, f.key) {
+		whole := f.key > w.since
+		if id := f.head().ID; whole && !madeBy(id, f.key) {
 			w.hashes = append(w.hashes, idEntry{idHash(id), uint64(f.key)})
 		}
 		b := &w.jobs[i]
@@ -170,7 +180,11 @@ func (w *fileWriter) job(f *found) error {
 				return err
 			}
 		}
-		b.add(f, w.callers.number(f.caller))
+		caller := uint32(0)
+		if whole {
+			caller = w.callers.number(f.caller)
+		}
+		b.add(f, caller, whole)
 	}
 	return nil
 }

@@ -165,6 +165,7 @@ func (t *table) tidy(i int, base job.Position) {
 // object for the garbage collector instead of a thousand.
 type arena struct {
 	blocks []string
+	size   int64           // bytes of snippets
 	in     []int32         // snippets in each block; a block of which none is left is given back
 	last   strings.Builder // of the block that still has room, blocks[open]
 	open   int
@@ -177,6 +178,7 @@ const blockSize = 64 << 10
 
 // add keeps a copy of data.
 func (a *arena) add(data []byte) snippet {
+	a.size += int64(len(data))
 	if len(data) > blockSize/8 { // a block of its own, rather than leave much of the open one empty
 		a.blocks, a.in = append(a.blocks, string(data)), append(a.in, 1)
 		return snippet{block: uint32(len(a.blocks) - 1), size: uint32(len(data))}
@@ -199,6 +201,7 @@ func (a *arena) add(data []byte) snippet {
 
 // remove takes out what was added. Texts that were handed out stay as they are.
 func (a *arena) remove(s snippet) {
+	a.size -= int64(s.size)
 	if a.in[s.block]--; a.in[s.block] == 0 && int(s.block) != a.open {
 		a.blocks[s.block] = ""
 	}
