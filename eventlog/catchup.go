@@ -89,6 +89,15 @@ func (c *core) resume(files []*Snapshot) (*Snapshot, error) {
 	return nil, nil
 }
 
+// rebase lets the State rest on the newest snapshot. err is that of catching up.
+func (c *core) rebase(err error) error {
+	resumer, able := c.state.(Resumer)
+	if err != nil || !able {
+		return err
+	}
+	return c.store.rebase(resumer.Rebase)
+}
+
 // broken says that the State could not read a snapshot file that it rests on, and so that what it answered
 // is worth nothing. It takes the file out of use.
 func (c *core) broken() bool {

@@ -262,6 +262,23 @@ func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
 	return s.tip.head.Commit
 }
 
+func (s *dirStore) rebase(fn func([]*Snapshot) bool) error {
+	files, err := openChain(s.dir, s.id, s.doubts)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	at := files[len(files)-1].At.Head
+	ahead := at.Commit > s.tip.head.Commit
+	same := len(s.levels) > 0 && at == s.levels[len(s.levels)-1].At.Head
+	if ahead || same || !fn(files) {
+		closeAll(files)
+		return nil
+	}
+	closeAll(s.levels)
+	s.levels = files
+	return nil
+}
+
 func (s *dirStore) distrust(file *Snapshot, why error) { s.doubts[file.Path()] = why }
 
 // snapshots opens the chain of snapshot files that comes farthest, of those that can be used. Each of them

@@ -33,6 +33,10 @@ type Resumer interface {
 	// commit after the last one's. They stay open until the next Reset or Resume, or the end of the Log.
 	// After an error the State is asked which file is Broken, and is reset or resumed again without it.
 	Resume([]*Snapshot) error
+	// Rebase is told of files that say of the commits up to the last one's what the State has folded itself, so
+	// that it can give up what it finds in them. If it returns true, they take the place of the files that it
+	// rested on before.
+	Rebase([]*Snapshot) bool
 	// Broken returns a file that could not be read when it was needed, nil if there is none. It is asked after
 	// every use of the State, which must answer anything until it is reset or resumed. What it was asked is
 	// then asked again: Decide, or the function passed to View.
@@ -253,6 +257,10 @@ func (l *Log) TakeRepairs() []Repair {
 	l.repairs = nil
 	return repairs
 }
+
+// Rebase lets the State, a Resumer, give up what is in the newest snapshot. Errors: ErrClosed, that of ctx or
+// of a file.
+func (l *Log) Rebase(ctx context.Context) error { return l.ask(ctx, &request{kind: askRebase}) }
 
 // From returns the commit after which folding began, with a snapshot: 0 if the State has folded all of them.
 func (l *Log) From() Commit {

@@ -33,6 +33,7 @@ const (
 	askPeek
 	askOpen
 	askWatch
+	askRebase
 )
 
 // The states of a request.

@@ -18,6 +18,8 @@ func (c *core) receive(requests []*request) {
 			c.show(r, err)
 		case askOpen:
 			c.open(r, err)
+		case askRebase:
+			r.answerIf(waiting, c.rebase(err))
 		case askWatch:
 			c.unsure = c.store.watch(c.log.quit, c.hint)
 			c.look()

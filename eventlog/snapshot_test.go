@@ -255,6 +255,12 @@ func (s *resuming) Reset() {
 	s.broken, s.files = nil, nil
 }
 
+// Rebase gives up nothing, but notes the files.
+func (s *resuming) Rebase(files []*Snapshot) bool {
+	s.files = files
+	return true
+}
+
 func (s *resuming) Broken() *Snapshot {
 	if s.spoil && len(s.files) > 0 {
 		s.spoil, s.broken = false, s.files[len(s.files)-1]
@@ -421,6 +427,41 @@ func TestResumer_ABrokenFileIsLeftOut(t *testing.T) {
 		resumed.spoil = true
 		wantState(t, other, resumed, "1:created", "2:a", "3:b")
 	})
+}
+
+// TestRebase_GivesTheNewestFilesOnce, and closes those that they take the place of.
+func TestRebase_GivesTheNewestFilesOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, state := openResuming(t, dir)
+	rebase := func() []*Snapshot {
+		t.Helper()
+		if err := l.Rebase(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return state.files
+	}
+	if files := rebase(); files != nil {
+		t.Errorf("there is no snapshot, but %v", files)
+	}
+	appendTo(t, l, state, "a")
+	snapshotNow(t, dir, 0)
+	first := rebase()
+	if len(first) != 1 || first[0].At.Head.Commit != 2 {
+		t.Fatalf("files %v, want one through commit 2", first)
+	}
+	if again := rebase(); &again[0] != &first[0] {
+		t.Error("the same files were given twice")
+	}
+	appendTo(t, l, state, "b")
+	snapshotNow(t, dir, 1)
+	if files := rebase(); len(files) != 2 || files[1].Check() != nil {
+		t.Errorf("files %v, want two that can be read", files)
+	}
+	if err := first[0].Check(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("the file before is open still: %v", err)
+	}
+	wantState(t, l, state, "1:created", "2:a", "3:b")
 }
 
 // TestOpen_ASnapshotBeyondTheLogIsDamage: it promises commits that are not there.

@@ -22,6 +22,8 @@ type store interface {
 	// is called with one after the other until it returns nil; the last time with none. An error that it
 	// returns is about the file that it returns as well. rewind returns where the next follow starts.
 	rewind(resume func([]*Snapshot) (bad *Snapshot, err error)) Commit
+	// rebase calls fn with the newest snapshot, unless it is the one that the State rests on or is ahead of head.
+	rebase(fn func([]*Snapshot) bool) error
 	// distrust makes rewind do without a file.
 	distrust(*Snapshot, error)
 

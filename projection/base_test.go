@@ -48,22 +48,24 @@ func (f reading) Block(section uint16, i int) ([]byte, error) {
 	return f.sections[section][i].data, nil
 }
 
-// chronicle is one history, as three processes know it: one that has folded it all, one that came from a
-// snapshot, and one that came from a snapshot and works.
+// chronicle is one history, as four processes know it.
 type chronicle struct {
-	t                 *rapid.T
-	at                job.At
-	lived, cold, warm *decide.State
-	files             []projection.File
-	ids               []string
-	worker            job.Position
-	workers           int
-	latest            int64 // time that was claimed at
+	t       *rapid.T
+	at      job.At
+	lived   *decide.State // has folded all
+	cold    *decide.State // came from the last snapshot
+	warm    *decide.State // came from a snapshot and works: its timeline is whole
+	reader  *decide.State // began without one, gives up memory, and works at some time
+	files   []projection.File
+	ids     []string
+	worker  job.Position
+	workers int
+	latest  int64 // time that was claimed at
 }
 
 func newChronicle(t *rapid.T) *chronicle {
 	c := &chronicle{
-		t: t, lived: decide.NewState(), cold: decide.NewState(), warm: decide.NewState(),
+		t: t, lived: decide.NewState(), cold: decide.NewState(), warm: decide.NewState(), reader: decide.NewState(),
 		at: job.At{Position: 1, Time: 1e18, Actor: &job.Actor{User: "ann", Host: "h", PID: 7, Dir: "/home", Path: "/bin"}},
 	}
 	c.warm.LoadLive()
@@ -82,7 +84,7 @@ func (c *chronicle) fold(events ...job.Event) {
 	for _, e := range events {
 		c.lived.Fold(c.at, e)
 		data := job.AppendEvent(nil, e)
-		for _, s := range []*decide.State{c.cold, c.warm} {
+		for _, s := range []*decide.State{c.cold, c.warm, c.reader} {
 			if err := s.FoldRaw(c.at, job.KindOf(e), data); err != nil {
 				c.t.Fatalf("fold %T: %v", e, err)
 			}
@@ -95,7 +97,7 @@ func (c *chronicle) fold(events ...job.Event) {
 // decided folds what a rule has decided on the state that has it all, if all decide the same.
 func (c *chronicle) decided(rule func(s *decide.State) ([]job.Event, error)) {
 	events, err := rule(c.lived)
-	for _, s := range []*decide.State{c.cold, c.warm} {
+	for _, s := range []*decide.State{c.cold, c.warm, c.reader} {
 		got, other := rule(s)
 		if fmt.Sprint(other) != fmt.Sprint(err) || len(got) != len(events) {
 			c.t.Fatalf("one decides %v, %v, the other %v, %v", events, err, got, other)
@@ -131,6 +133,11 @@ func (c *chronicle) claim(*rapid.T) {
 	key, ok := c.lived.Timeline.Next(c.latest, scheduler.Lanes{Shell: true})
 	if other, same := c.warm.Timeline.Next(c.latest, scheduler.Lanes{Shell: true}); same != ok || other != key {
 		c.t.Fatalf("the timelines say %v, %v and %v, %v", key, ok, other, same)
+	}
+	if c.reader.Jobs.Live() {
+		if other, same := c.reader.Timeline.Next(c.latest, scheduler.Lanes{Shell: true}); same != ok || other != key {
+			c.t.Fatalf("the timelines say %v, %v and, of the reader, %v, %v", key, ok, other, same)
+		}
 	}
 	if ok {
 		c.fold(job.JobClaimed{Job: key, Worker: c.worker})
@@ -219,6 +226,16 @@ func (c *chronicle) save(t *rapid.T) {
 		c.warm = decide.LoadState(c.files)
 		c.warm.LoadLive()
 	}
+	if rapid.Bool().Draw(t, "rebase") {
+		c.warm.Jobs.Rebase(c.files)
+		c.reader.Jobs.Rebase(c.files)
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "reader") {
+	case 0:
+		c.reader = decide.LoadState(c.files)
+	case 1:
+		c.reader.LoadLive()
+	}
 	for section, blocks := range file.sections {
 		if !sort.SliceIsSorted(blocks, func(i, j int) bool { return blocks[i].first < blocks[j].first }) {
 			t.Fatalf("the blocks of section %d are out of order", section)
@@ -228,7 +245,7 @@ func (c *chronicle) save(t *rapid.T) {
 
 func (c *chronicle) check(t *rapid.T) {
 	want := c.lived.Jobs.AppendCanonical(nil)
-	for name, s := range map[string]*decide.State{"cold": c.cold, "warm": c.warm} {
+	for name, s := range map[string]*decide.State{"cold": c.cold, "warm": c.warm, "reader": c.reader} {
 		if got := s.Jobs.AppendCanonical(nil); !bytes.Equal(got, want) {
 			t.Fatalf("%s state differs from the one that was lived through:\ngot  %v\nwant %v",
 				name, slices.Collect(s.Jobs.List(projection.Filter{})), slices.Collect(c.lived.Jobs.List(projection.Filter{})))

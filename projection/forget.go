@@ -47,30 +47,34 @@ func (p *Projection) forgotten(at job.At, e job.JobsForgotten) error {
 
 // drop gives back the memory of the jobs of a queue and state that the cut has reached.
 func (p *Projection) drop(queue uint32, state job.State) {
-	gone := func(j place) bool {
-		r := j.record()
-		return r.state == state && p.lanes.all[r.lane].queue == queue &&
-			p.lives.at(r.life-1).ended <= p.lanes.queues[queue].cuts[state]
+	cut := p.lanes.queues[queue].cuts[state]
+	gone := func(r *record) bool {
+		return r.state == state && p.lanes.all[r.lane].queue == queue && p.lives.at(r.life-1).ended <= cut
 	}
 	for n, page := range p.jobs.pages {
-		if page.counts[state] == 0 {
-			continue
-		}
-		for i := range pageSize {
-			if j := (place{page, i}); gone(j) {
-				p.dropJob(j)
+		if page.counts[state] > 0 {
+			if p.dropAll(page, gone, 0); p.jobs.firsts[n] > p.base.at { // of others it must be known that they are gone
+				p.jobs.tidy(n)
 			}
 		}
-		p.jobs.tidy(n, p.base.at)
 	}
 	for _, j := range p.strays {
-		if gone(j) {
-			p.dropJob(j)
+		if gone(j.record()) {
+			p.dropJob(j, 0)
 		}
 	}
 }
 
-func (p *Projection) dropJob(j place) {
+func (p *Projection) dropAll(page *page, gone func(*record) bool, now job.State) {
+	for i := range pageSize {
+		if j := (place{page, i}); gone(j.record()) {
+			p.dropJob(j, now)
+		}
+	}
+}
+
+// dropJob takes a job out of memory. It is forgotten, or away.
+func (p *Projection) dropJob(j place, now job.State) {
 	r := j.record()
 	f := p.foundAt(j)
 	if id := f.head().ID; p.chosen[id] == f.key {
@@ -81,7 +85,7 @@ func (p *Projection) dropJob(j place) {
 	p.lives.remove(r.life - 1)
 	p.specs.remove(r.spec)
 	j.page.counts[r.state]--
-	*r = record{}
+	*r = record{state: now}
 }
 
 // Settled says that every job that had ended at a position has done so still, and is still there.

@@ -39,14 +39,16 @@ func (p *Projection) find(key job.Position) (place, bool) {
 		return j, true
 	}
 	j, known := p.strays[key]
-	return j, known && j.record().state != 0
+	return j, known && j.record().here()
 }
 
 // isHere says that memory says all about the job, even if that is that it was forgotten.
 func (p *Projection) isHere(key job.Position) bool {
-	_, stray := p.strays[key]
-	_, listed := p.jobs.search(key)
-	return stray || listed
+	if _, stray := p.strays[key]; stray {
+		return true
+	}
+	i, listed := p.jobs.search(key)
+	return listed && p.jobs.at(i).record().state != away
 }
 
 // bring returns where the job is in memory, after bringing it there from the base if need be.
@@ -65,10 +67,11 @@ func (p *Projection) bring(key job.Position) (place, bool) {
 
 // stray makes a place for a job that is not in order.
 func (p *Projection) stray(key job.Position, r record) place {
-	i := len(p.strays) % pageSize
+	i := p.strayed % pageSize
 	if i == 0 {
 		p.strayPage = new(page)
 	}
+	p.strayed++
 	p.strayPage.keys[i], p.strayPage.jobs[i] = key, r
 	p.strayPage.counts[r.state]++
 	j := place{p.strayPage, i}

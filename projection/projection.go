@@ -48,7 +48,8 @@ type Projection struct {
 
 	jobs      table                  // in memory: those of the base that were loaded, and all later ones
 	strays    map[job.Position]place // jobs of the base that changed and are not in jobs
-	strayPage *page                  // the last one of them
+	strayPage *page                  // the last one of them …
+	strayed   int                    // … and how many there ever were
 	specs     arena
 	lives     slab[life]
 	errors    map[uint32]string       // last_error, by number of the life

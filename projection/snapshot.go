@@ -66,30 +66,83 @@ func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
 	}
 }
 
-// loadLive makes a table of the live jobs of the base and of those in memory, in order of their keys.
+// loadLive makes a table of the live jobs of the base and of all that is in memory, in order of their keys.
 func (p *Projection) loadLive() {
 	var all table
-	stray := p.strayKeys(&Filter{})
-	move := func(until job.Position) {
-		for len(stray) > 0 && stray[0] < until {
-			all.add(stray[0], *p.strays[stray[0]].record())
-			stray = stray[1:]
-		}
-	}
+	next, stop := iter.Pull(p.places())
+	defer stop()
+	here, more := next()
 	for f := range p.base.scan(0, &Filter{States: []job.State{job.Pending, job.Processing, job.Failed}}) {
-		if _, here := p.strays[f.key]; here {
+		if p.isHere(f.key) {
 			continue
 		}
-		move(f.key)
+		for ; more && here.key() < f.key; here, more = next() {
+			all.add(here.key(), *here.record())
+		}
 		p.keep(all.add(f.key, p.adopt(&f)), &f)
 	}
-	move(1<<64 - 1)
-	for i := range p.jobs.n {
-		if j := p.jobs.at(i); j.key() != 0 {
-			all.add(j.key(), *j.record())
+	for ; more; here, more = next() {
+		all.add(here.key(), *here.record())
+	}
+	p.jobs, p.strays, p.strayed = all, map[job.Position]place{}, 0
+}
+
+// places yields all places in memory that say something, in order of their keys.
+func (p *Projection) places() iter.Seq[place] {
+	return func(yield func(place) bool) {
+		stray := p.strayKeys(&Filter{})
+		for i := range p.jobs.n {
+			j := p.jobs.at(i)
+			if j.key() == 0 || j.record().state == away {
+				continue
+			}
+			for ; len(stray) > 0 && stray[0] < j.key(); stray = stray[1:] {
+				if !yield(p.strays[stray[0]]) {
+					return
+				}
+			}
+			if !yield(j) {
+				return
+			}
+		}
+		for _, key := range stray {
+			if !yield(p.strays[key]) {
+				return
+			}
 		}
 	}
-	p.jobs, p.strays, p.strayPage = all, map[job.Position]place{}, nil
+}
+
+// Rebase makes the projection rest on other files than those that it came from, which say what it has folded
+// itself up to a position: it gives up the memory of the jobs that had ended by then. It costs time for the
+// jobs that have ended since the last time. It reports false, and has done nothing, if jobs that had ended then
+// are not what they were: the next files will do. Like Load it panics with a *BaseError.
+func (p *Projection) Rebase(files []File) bool {
+	loaded := Load(files)
+	if !p.Settled(loaded.base.at) {
+		return false
+	}
+	p.live = p.Live()
+	p.base = loaded.base
+	known := func(r *record) bool {
+		return r.here() && r.state.Ended() && p.lives.at(r.life-1).ended <= p.base.at
+	}
+	ended := jobSections[1].states | jobSections[2].states | jobSections[3].states
+	for n, page := range p.jobs.pages {
+		if ended.in(&page.counts) {
+			p.dropAll(page, known, away)
+		}
+		p.jobs.tidy(n)
+	}
+	for key, j := range p.strays {
+		if known(j.record()) {
+			p.dropJob(j, away)
+		}
+		if !j.record().here() {
+			delete(p.strays, key)
+		}
+	}
+	return true
 }
 
 // Weight returns about how many bytes a file of what is in memory has: of jobs of the base, only what changes.
@@ -106,7 +159,7 @@ func (p *Projection) Weight() int64 {
 // snapshot that it rests on, as many as keep says. keep 0 is all of it. It must not be called after
 // LoadLive: what was only loaded would count as changed.
 func (p *Projection) Save(keep int, sink Sink) error {
-	if p.live {
+	if p.live && len(p.base.levels) > 0 {
 		panic("projection: a state with loaded jobs is saved")
 	}
 	w := fileWriter{sink: sink, callers: newCallers()}

@@ -18,9 +18,12 @@ type record struct {
 	lane       uint32
 	priority   int32
 	maxRetries uint32
-	state      job.State // 0 = the job was forgotten
+	state      job.State // 0 = the job was forgotten; or away
 	onCrash    job.OnCrash
 }
+
+// away is the state of a job whose memory was given up, since the base has it.
+const away = job.State(len(Counts{}))
 
 // life is what a job has once something has happened to it: 72 bytes, no pointers. What few have is in maps.
 type life struct {
@@ -46,6 +49,9 @@ const (
 	killAsked                     // the current run was asked to end …
 	cancelAsked                   // … and the job is to be cancelled then
 )
+
+// here says that the record is that of a job.
+func (r *record) here() bool { return r.state != 0 && r.state != away }
 
 // slab is a list that grows without moving or copying what it holds, and without spare room for more
 // than a page.
@@ -150,13 +156,12 @@ func (t *table) find(key job.Position) (place, bool) {
 		return place{}, false
 	}
 	j := t.at(i)
-	return j, j.record().state != 0
+	return j, j.record().here()
 }
 
-// tidy gives the i-th page back if nothing is left in it. The last page still takes new jobs; and of keys
-// that the base has, too, it must be known that they are gone.
-func (t *table) tidy(i int, base job.Position) {
-	if i < len(t.pages)-1 && t.firsts[i] > base && !t.pages[i].left() {
+// tidy gives the i-th page back if nothing is left in it. The last page still takes new jobs.
+func (t *table) tidy(i int) {
+	if i < len(t.pages)-1 && !t.pages[i].left() {
 		t.pages[i] = &forgotten
 	}
 }

@@ -39,6 +39,17 @@ func projectionFiles(files []*eventlog.Snapshot) []projection.File {
 	return list
 }
 
+// Rebase gives up what the files have.
+func (m *machine) Rebase(files []*eventlog.Snapshot) (done bool) {
+	before := m.files
+	m.files = files // for guard
+	m.guard(func() { done = m.state.Jobs.Rebase(projectionFiles(files)) })
+	if !done && m.broken == nil {
+		m.files = before
+	}
+	return done
+}
+
 // Broken returns the snapshot file that could not be read when the state needed it.
 func (m *machine) Broken() *eventlog.Snapshot { return m.broken }
 

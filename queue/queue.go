@@ -58,6 +58,7 @@ type Queue struct {
 	log    *eventlog.Log
 	m      *machine
 	leases leases
+	keeper keeper
 	reader func(from eventlog.Commit) (*eventlog.Reader, error)
 }
 
@@ -90,7 +91,9 @@ func newQueue(dir string, opt Options) *Queue {
 		opt.Elapsed = func() time.Duration { return opt.Now().Sub(epoch) }
 	}
 	opt.Actor = completeActor(opt.Actor)
-	return &Queue{dir: dir, opt: opt, m: &machine{state: decide.NewState()}}
+	q := &Queue{dir: dir, opt: opt, m: &machine{state: decide.NewState()}}
+	q.keeper.begin()
+	return q
 }
 
 func (q *Queue) logOptions() eventlog.Options {
@@ -114,7 +117,8 @@ func (q *Queue) logOptions() eventlog.Options {
 // mebibyte of the log to read or to write, it also writes a snapshot. Close a Queue only after its Run calls
 // have returned.
 func (q *Queue) Close() error {
-	q.leave()
+	q.keeper.close()
+	q.leaveSnapshot()
 	return q.log.Close()
 }
 
@@ -145,7 +149,13 @@ func reasonOf(ctx context.Context) string {
 
 // change runs one command: decide, one commit, durable.
 func (q *Queue) change(ctx context.Context, rule rule) error {
-	return q.log.Append(ctx, q.proposal(reasonOf(ctx), rule))
+	tail := int64(0)
+	err := q.log.Append(ctx, q.proposal(reasonOf(ctx), func(s *decide.State, at job.At) ([]job.Event, error) {
+		tail = q.m.tail
+		return rule(s, at)
+	}))
+	q.keepUp(tail, false)
+	return err
 }
 
 // view runs fn with the state, and returns when what fn saw is durable.

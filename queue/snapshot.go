@@ -31,7 +31,7 @@ type SnapshotReport struct {
 // Snapshot writes what has happened since the last snapshot to a file of its own, so that those who open the
 // queue need not fold it again. It reads the log beside the living state, which goes on meanwhile. Snapshots
 // are written without being asked for: by workers, and by who closes a queue of which it had much to fold.
-// They can be deleted at any time. Error: eventlog.ErrReadOnly for a queue in memory, or one that was opened
+// They can be deleted at any time. What it has brought to a file, q gives up the memory of, as far as it has ended. Error: eventlog.ErrReadOnly for a queue in memory, or one that was opened
 // so; a *eventlog.CorruptError; that of ctx, or of a file.
 func (q *Queue) Snapshot(ctx context.Context) (SnapshotReport, error) { return q.snapshot(ctx, 1) }
 
@@ -40,9 +40,13 @@ func (q *Queue) snapshot(ctx context.Context, worth int64) (SnapshotReport, erro
 	if q.dir == "" || q.opt.ReadOnly {
 		return SnapshotReport{}, eventlog.ErrReadOnly
 	}
-	if err := q.view(ctx, func(*decide.State) {}); err != nil { // what was shown is durable, and so can be in it
+	seen := int64(0)
+	if err := q.view(ctx, func(*decide.State) { seen = q.m.tail }); err != nil { // what was shown can be in it then
 		return SnapshotReport{}, err
 	}
+	defer func() { // also if another process has written one: it is as good
+		_ = q.log.Peek(context.WithoutCancel(ctx), q.m.looking(func(*decide.State) { q.m.tail = max(0, q.m.tail-seen) }))
+	}()
 	room, ok, err := eventlog.LockSnapshots(q.dir)
 	if err != nil || !ok {
 		return SnapshotReport{Busy: !ok}, err
@@ -50,8 +54,10 @@ func (q *Queue) snapshot(ctx context.Context, worth int64) (SnapshotReport, erro
 	defer room.Close() // which lets the lock go
 	s := snapshotter{dir: q.dir, room: room, worth: worth}
 	defer s.shut()
-	err = s.run(ctx)
-	return s.report, err
+	if err := s.run(ctx); err != nil {
+		return s.report, err
+	}
+	return s.report, q.log.Rebase(ctx)
 }
 
 // snapshotter folds the end of the log onto the last snapshot.

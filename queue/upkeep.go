@@ -2,63 +2,84 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
 )
 
 const (
-	// upkeepEvery is how often a worker looks what may be forgotten, beside doing so after each snapshot.
-	upkeepEvery = time.Hour
-	// upkeepFirst is when it does so first.
-	upkeepFirst = time.Minute
-	// upkeepPause is how long it waits after an attempt that failed.
+	// retainEvery is how often a worker looks what may be forgotten, beside doing so after each snapshot.
+	retainEvery = time.Hour
+	// retainFirst is when it does so first.
+	retainFirst = time.Minute
+	// upkeepPause is how long nothing is tried after an attempt that failed.
 	upkeepPause = 30 * time.Second
 )
 
-// keepUp begins, from time to time, with what keeps the queue small and quick to open. It is called by the
-// loop.
-func (w *worker) keepUp(tail int64) {
-	now := w.q.opt.Elapsed()
-	if w.q.dir == "" || w.keeping.Load() || w.upkeepFailed.Load() && now < w.upkeepLast+upkeepPause {
+// keeper keeps the queue small and quick to open, beside everything else: at most one goroutine at a time.
+type keeper struct {
+	goroutine sync.WaitGroup
+	leave     context.CancelFunc
+	ctx       context.Context // ends with the Queue
+
+	mu     sync.Mutex
+	busy   bool
+	failed time.Duration // when an attempt failed last (Options.Elapsed); 0 = the last one went well
+	retain time.Duration // when a worker looks next what may be forgotten; 0 = not set yet
+}
+
+func (k *keeper) begin() { k.ctx, k.leave = context.WithCancel(context.Background()) }
+
+// close waits for what is under way, but has it come to an end.
+func (k *keeper) close() {
+	k.leave()
+	k.goroutine.Wait()
+}
+
+// keepUp begins with what is to be done, unless it is under way: a snapshot, if so many bytes of the log are
+// worth one; for a worker also what retention asks for, after a snapshot and from time to time.
+func (q *Queue) keepUp(tail int64, worker bool) {
+	if q.dir == "" || q.opt.ReadOnly {
 		return
 	}
-	retain := now >= w.upkeepNext
-	if !retain && tail < worthASnapshot {
+	k, now := &q.keeper, q.opt.Elapsed()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.retain == 0 {
+		k.retain = now + retainFirst
+	}
+	retain := worker && now >= k.retain
+	if k.busy || tail < worthASnapshot && !retain || k.failed != 0 && now < k.failed+upkeepPause {
 		return
 	}
-	if w.upkeepLast = now; retain {
-		w.upkeepNext = now + upkeepEvery
+	if retain {
+		k.retain = now + retainEvery
 	}
-	w.keeping.Store(true)
-	w.goroutines.Go(func() {
-		defer w.keeping.Store(false)
-		err := w.q.upkeep(w.ctx, retain)
-		if w.upkeepFailed.Store(err != nil); err != nil && w.ctx.Err() == nil {
-			w.logger.Warn().Err(err).Msg("upkeep failed, and is tried again")
+	k.busy = true
+	k.goroutine.Go(func() {
+		err := q.upkeep(k.ctx, tail, worker)
+		if err != nil && k.ctx.Err() == nil {
+			q.opt.Logger.Warn().Err(err).Msg("upkeep failed, and is tried again")
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.busy, k.failed = false, 0
+		if err != nil {
+			k.failed = q.opt.Elapsed()
 		}
 	})
 }
 
-// upkeep writes a snapshot if that is worth it and then, or in any case, forgets what the settings say.
-func (q *Queue) upkeep(ctx context.Context, retain bool) error {
-	seen, err := q.tail(ctx)
-	if err != nil {
-		return err
-	}
-	written := false
-	if seen >= worthASnapshot {
-		report, err := q.snapshot(ctx, worthASnapshot)
-		if err != nil {
-			return err
-		}
-		written = report.Files > 0
-		// What another process has written in the meantime is as good.
-		if err := q.log.Peek(ctx, q.m.looking(func(*decide.State) { q.m.tail = max(0, q.m.tail-seen) })); err != nil {
+func (q *Queue) upkeep(ctx context.Context, tail int64, worker bool) error {
+	if tail >= worthASnapshot {
+		if _, err := q.snapshot(ctx, worthASnapshot); err != nil {
 			return err
 		}
 	}
-	if written || retain {
+	if worker {
 		return q.retain(ctx)
 	}
 	return nil
@@ -70,9 +91,9 @@ func (q *Queue) tail(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// leave writes a snapshot if the next process would have much to fold without. A queue is closed well without
-// it, too.
-func (q *Queue) leave() {
+// leaveSnapshot writes a snapshot if the next process would have much to fold without. A queue is closed well
+// without it, too.
+func (q *Queue) leaveSnapshot() {
 	if q.dir == "" || q.opt.ReadOnly || q.log.Damage() != nil {
 		return
 	}
@@ -80,7 +101,7 @@ func (q *Queue) leave() {
 	if n, err := q.tail(ctx); err != nil || n < worthASnapshot {
 		return
 	}
-	if _, err := q.snapshot(ctx, worthASnapshot); err != nil {
+	if _, err := q.snapshot(ctx, worthASnapshot); err != nil && !errors.Is(err, eventlog.ErrReadOnly) {
 		q.opt.Logger.Debug().Err(err).Msg("no snapshot written")
 	}
 }

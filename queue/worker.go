@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -101,14 +100,9 @@ type worker struct {
 	key        job.Position
 	release    func() error
 	newestPeer job.Position  // the latest worker that has a watcher; owned by the log's goroutine
-	upkeepNext time.Duration // when it looks next what may be forgotten; owned by the loop, as the next
-	upkeepLast time.Duration // when upkeep was begun last
 	swept      time.Duration // when it last looked for files to remove (Options.Elapsed); owned by the loop
 	blind      bool          // the last look at the log failed; owned by the loop
 	blindSince time.Duration // Options.Elapsed
-
-	keeping      atomic.Bool // upkeep is under way
-	upkeepFailed atomic.Bool // the last time
 
 	wake       chan struct{}  // a slot is free or the worker cannot go on; capacity 1
 	goroutines sync.WaitGroup // runs, and watchers of other workers
@@ -158,7 +152,6 @@ func (q *Queue) newWorker(opt WorkerOptions) (*worker, error) {
 		Shell:  !opt.NoShell && q.dir != "",
 		Kinds:  slices.Sorted(maps.Keys(opt.Handlers)),
 	}
-	w.upkeepNext = q.opt.Elapsed() + upkeepFirst
 	w.logger = q.opt.Logger.With().Str("worker", w.id).Logger()
 	return w, nil
 }
@@ -243,7 +236,7 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		w.watchPeers(g.peers)
 		w.killAsked(g.kills)
 		w.noteStop(ctx, g)
-		w.keepUp(g.tail)
+		w.q.keepUp(g.tail, true)
 		if why, over := w.over(); over {
 			return why, w.failure()
 		}
