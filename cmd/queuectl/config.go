@@ -15,7 +15,7 @@ type configCmd struct {
 }
 
 // setting returns the setting with this key.
-func setting(ctx context.Context, q *queue.Queue, key string) (queue.Setting, error) {
+func setting(ctx context.Context, q source, key string) (queue.Setting, error) {
 	settings, err := q.Config(ctx)
 	if err != nil {
 		return queue.Setting{}, err

@@ -2,24 +2,24 @@ package main
 
 import (
 	"context"
-
-	"github.com/queuectl/queuectl/queue"
 )
 
 type configGetCmd struct {
 	Key string `arg:"" name:"key" help:"Setting, as 'config list' shows them."`
+	atFlag
 }
 
 // Help is shown below the usage line.
 func (configGetCmd) Help() string {
 	return `Examples:
 
-  queuectl config get backoff_base`
+  queuectl config get backoff_base
+  queuectl config get backoff_base --at 3d`
 }
 
 // Run prints the setting.
 func (c *configGetCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		set, err := setting(ctx, q, c.Key)
 		if err != nil {
 			return err

@@ -6,19 +6,22 @@ import (
 	"github.com/queuectl/queuectl/queue"
 )
 
-type configListCmd struct{}
+type configListCmd struct {
+	atFlag
+}
 
 // Help is shown below the usage line.
 func (configListCmd) Help() string {
 	return `Examples:
 
   queuectl config list
-  queuectl config list -o json`
+  queuectl config list -o json
+  queuectl config list --at '2030-01-31 08:00'`
 }
 
 // Run lists the settings.
-func (configListCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+func (c configListCmd) Run(ctx context.Context, s *session) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		settings, err := q.Config(ctx)
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/queuectl/queuectl/job"
-	"github.com/queuectl/queuectl/queue"
 )
 
 type dlqCmd struct {
@@ -17,7 +16,7 @@ type dlqCmd struct {
 var dead = []job.State{job.Dead}
 
 // jobsByID returns the jobs in the order of ids.
-func jobsByID(ctx context.Context, q *queue.Queue, ids []string) ([]job.Job, error) {
+func jobsByID(ctx context.Context, q source, ids []string) ([]job.Job, error) {
 	jobs := make([]job.Job, len(ids))
 	for i, id := range ids {
 		j, err := q.Job(ctx, id)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 
 	"github.com/queuectl/queuectl/job"
-	"github.com/queuectl/queuectl/queue"
 )
 
 type dlqListCmd struct {
 	pageFlags
+	atFlag
 }
 
 // Help is shown below the usage line.
@@ -17,12 +17,13 @@ func (dlqListCmd) Help() string {
 	return `Examples:
 
   queuectl dlq list
-  queuectl dlq list | jq -r '[.id, .last_error] | @tsv'`
+  queuectl dlq list | jq -r '[.id, .last_error] | @tsv'
+  queuectl dlq list --at 2d`
 }
 
 // Run lists.
 func (c *dlqListCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error { return c.print(ctx, s, q, deadListing, dead) })
+	return s.ask(ctx, c.atFlag, func(q source) error { return c.print(ctx, s, q, deadListing, dead) })
 }
 
 // deadListing shows why jobs are dead rather than where they stand.

@@ -5,11 +5,11 @@ import (
 	"fmt"
 
 	"github.com/queuectl/queuectl/job"
-	"github.com/queuectl/queuectl/queue"
 )
 
 type dlqShowCmd struct {
 	IDs []string `arg:"" name:"id" help:"Dead jobs."`
+	atFlag
 }
 
 // Help is shown below the usage line.
@@ -24,7 +24,7 @@ Examples:
 
 // Run shows them.
 func (c *dlqShowCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		jobs, err := jobsByID(ctx, q, c.IDs)
 		if err != nil {
 			return err

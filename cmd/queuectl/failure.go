@@ -10,6 +10,7 @@ import (
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
 )
 
 // The exit codes; docs/reference explains them.
@@ -74,6 +75,8 @@ var causes = []struct {
 	{eventlog.ErrNetworkFS, exitFailed, "network_fs", "choose a local directory with --dir, or use --allow-network-fs if you know that its locks hold"},
 	{eventlog.ErrNoLog, exitFailed, "no_queue", "'queuectl enqueue' makes a queue in %s"},
 	{eventlog.ErrTooLarge, exitUsage, "too_large", ""},
+	{queue.ErrBeforeFirst, exitFailed, "no_such_moment", "the log in %s does not reach back so far"},
+	{queue.ErrAfterLast, exitFailed, "no_such_moment", "'queuectl status -o json' says at which position the log is"},
 	{job.ErrNotFound, exitFailed, "not_found", "'queuectl list' shows the jobs in %s"},
 	{job.ErrExists, exitFailed, "exists", "choose another id, or leave the job as it is with --skip-existing"},
 	{job.ErrWrongState, exitFailed, "wrong_state", "'queuectl show ID' says where a job stands"},

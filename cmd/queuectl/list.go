@@ -6,12 +6,12 @@ import (
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
-	"github.com/queuectl/queuectl/queue"
 )
 
 type listCmd struct {
 	State []job.State `placeholder:"STATE,..." help:"Only jobs in these states: pending, processing, completed, failed, dead, cancelled."`
 	pageFlags
+	atFlag
 }
 
 // Help is shown below the usage line.
@@ -24,12 +24,13 @@ Examples:
   queuectl list
   queuectl list --state failed,dead --queue mail
   queuectl list --state pending | jq -r .id
-  queuectl list --after job41 --limit 100 -o json`
+  queuectl list --after job41 --limit 100 -o json
+  queuectl list --state processing --at 03:00`
 }
 
 // Run lists.
 func (c *listCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		return c.print(ctx, s, q, jobListing, c.State)
 	})
 }
@@ -59,7 +60,7 @@ func tableLimit(s *session, limit *int, all bool) (int, error) {
 }
 
 // print prints the page of the jobs in one of the states, and names what it leaves out.
-func (p *pageFlags) print(ctx context.Context, s *session, q *queue.Queue, l listing[job.Job], states []job.State) error {
+func (p *pageFlags) print(ctx context.Context, s *session, q source, l listing[job.Job], states []job.State) error {
 	limit, err := tableLimit(s, p.Limit, p.All)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (p *pageFlags) print(ctx context.Context, s *session, q *queue.Queue, l lis
 	return nil
 }
 
-func (p *pageFlags) hintAtRest(ctx context.Context, s *session, q *queue.Queue, f projection.Filter, shown int) error {
+func (p *pageFlags) hintAtRest(ctx context.Context, s *session, q source, f projection.Filter, shown int) error {
 	n, err := q.Count(ctx, f)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ var momentLayouts = []string{
 	"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
 }
 
-// parseMoment reads what follows a flag such as --at. A time of day is that of today.
+// parseMoment reads what follows a flag such as --at, or an argument if flag is "". A time of day is that of today.
 func parseMoment(flag, text string, now time.Time) (queue.Moment, error) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return queue.Moment{Position: job.Position(n)}, nil
@@ -42,5 +42,21 @@ func parseMoment(flag, text string, now time.Time) (queue.Moment, error) {
 	if ago, bad := job.ParseDuration(strings.TrimSuffix(text, " ago")); bad == nil && err != nil {
 		return queue.Moment{Time: now.Add(-ago)}, nil
 	}
-	return queue.Moment{}, usage(fmt.Sprintf("--%s %q is no moment: it can be %s", flag, text, momentForms), "")
+	return queue.Moment{}, usage(fmt.Sprintf("%s %q is no moment: it can be %s", flagName(flag), text, momentForms), "")
+}
+
+// flagName is how a flag is typed; an argument has no name.
+func flagName(flag string) string {
+	if flag == "" {
+		return "the moment"
+	}
+	return "--" + flag
+}
+
+// asOf says for which moment of the log an answer holds.
+func asOf(p job.Position, t time.Time) string {
+	if p == 0 {
+		return "before the first event"
+	}
+	return fmt.Sprintf("as of position %d, %s", p, t.Local().Format("2006-01-02 15:04:05.000"))
 }

@@ -165,14 +165,7 @@ func (s *session) existing(ctx context.Context, fn func(*queue.Queue) error) err
 	}
 	defer s.close(q)
 	err = fn(q)
-	damage := q.Damage()
-	if damage == nil {
-		return err
-	}
-	if _, said := errors.AsType[*eventlog.CorruptError](err); err != nil && !said {
-		s.warn(err.Error()) // it may not be true of the whole log
-	}
-	return damage
+	return s.orDamage(err, q.Damage())
 }
 
 // close closes the queue. What goes wrong then changes no answer: what was acknowledged is durable.

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/job"
-	"github.com/queuectl/queuectl/queue"
 )
 
 type showCmd struct {
 	ID string `arg:"" name:"id" help:"The job."`
+	atFlag
 }
 
 // Help is shown below the usage line.
@@ -22,12 +22,13 @@ func (showCmd) Help() string {
 	return `Examples:
 
   queuectl show job1
-  queuectl show job1 -o json`
+  queuectl show job1 -o json
+  queuectl show job1 --at '2030-01-31 08:00'`
 }
 
 // Run shows the job.
 func (c *showCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		j, err := q.Job(ctx, c.ID)
 		if err != nil {
 			return err
@@ -37,7 +38,7 @@ func (c *showCmd) Run(ctx context.Context, s *session) error {
 }
 
 // showJob prints one job with everything that is known about it.
-func showJob(s *session, q *queue.Queue, j job.Job) error {
+func showJob(s *session, q source, j job.Job) error {
 	if j.State != job.Processing { // what lives then is the run itself
 		j.LeftBehind = q.LeftBehind(j.Run)
 	}

@@ -4,38 +4,44 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
-	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
 
-type statusCmd struct{}
+type statusCmd struct {
+	atFlag
+}
 
 // Help is shown below the usage line.
 func (statusCmd) Help() string {
 	return `Examples:
 
   queuectl status
-  queuectl status -o json | jq .jobs.dead`
+  queuectl status -o json | jq .jobs.dead
+  queuectl status --at '2030-01-31 03:00'`
 }
 
 // Run shows the status.
-func (statusCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+func (c statusCmd) Run(ctx context.Context, s *session) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		status, err := q.Status(ctx)
 		if err != nil {
 			return err
 		}
 		status.Dir = s.dir
 		if s.noQueue {
-			status.Head = eventlog.Head{} // that of the empty queue in memory
+			status.Position, status.Time = 0, time.Time{} // those of the empty queue in memory
 		}
 		if s.format.machine() {
 			return s.document(viewStatus(status))
 		}
 		printStatus(s, status)
+		if c.At != "" && !s.asTable() {
+			s.printf("Moment: %s", asOf(status.Position, status.Time))
+		}
 		return nil
 	})
 }
@@ -46,13 +52,14 @@ type statusView struct {
 	Jobs     map[string]int            `json:"jobs"`
 	Queues   map[string]map[string]int `json:"queues"`
 	Workers  []any                     `json:"workers"`
-	Position uint64                    `json:"position"` // of the last event that this rests on
+	Position job.Position              `json:"position"` // of the last event that this rests on …
+	Time     *time.Time                `json:"time"`     // … and when it was written
 }
 
 func viewStatus(status queue.Status) statusView {
 	v := statusView{
 		Dir: status.Dir, Jobs: countsByName(status.Counts), Queues: map[string]map[string]int{},
-		Workers: []any{}, Position: uint64(status.Head.Position),
+		Workers: []any{}, Position: status.Position, Time: optional(status.Time),
 	}
 	for _, q := range status.Queues {
 		v.Queues[q.Name] = countsByName(q.Counts)

@@ -8,21 +8,25 @@ import (
 	"github.com/queuectl/queuectl/queue"
 )
 
-type workerListCmd struct{}
+type workerListCmd struct {
+	atFlag
+}
 
 // Help is shown below the usage line.
 func (workerListCmd) Help() string {
-	return `A worker is lost when its process has died: the next worker to look puts its jobs back.
+	return `A worker is lost when its process has died: the next worker to look puts its jobs back. With --at a
+worker is listed until the event that it has stopped or was found dead: the log knows no better.
 
 Examples:
 
   queuectl worker list
-  queuectl worker list -q`
+  queuectl worker list -q
+  queuectl worker list --at 90m`
 }
 
 // Run lists the workers.
-func (workerListCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+func (c workerListCmd) Run(ctx context.Context, s *session) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		workers, err := q.Workers(ctx)
 		if err != nil {
 			return err
