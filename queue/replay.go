@@ -95,38 +95,39 @@ func (r *Replay) Next(ctx context.Context) (Record, error) {
 	if err := r.fill(ctx); err != nil {
 		return Record{}, err
 	}
-	raw := r.entry.Events[r.next]
-	e, err := job.DecodeEvent(job.Kind(raw.Kind), raw.Data)
+	record, err := r.record()
 	if err != nil {
-		return Record{}, r.damage(err)
-	}
-	at := r.at()
-	if err := r.fold(at); err != nil {
 		return Record{}, err
 	}
-	return Record{At: at, Event: e}, nil
+	if err := r.fold(record.At); err != nil {
+		return Record{}, err
+	}
+	return record, nil
 }
 
 // To folds everything up to the moment; to the zero Moment, now, everything that is durable. Errors:
 // ErrPassed, ErrBeforeFirst, ErrAfterLast, after which the Replay stands where it stood or, after the last,
 // at the end; a *eventlog.CorruptError if the log is damaged before the moment or so that the moment cannot
 // be told, after which it stands at the last sound event up to the moment; eventlog.ErrNewer; that of ctx.
-func (r *Replay) To(ctx context.Context, m Moment) error {
+func (r *Replay) To(ctx context.Context, m Moment) error { return r.to(ctx, m, nil) }
+
+// to is To, and passes every event to see, if that is not nil, before it is folded.
+func (r *Replay) to(ctx context.Context, m Moment, see func(Record)) error {
 	if m.Position != 0 || m.IsZero() {
-		return r.toPosition(ctx, m.Position)
+		return r.toPosition(ctx, m.Position, see)
 	}
-	at, err := r.Find(ctx, m)
+	at, damage := r.Find(ctx, m)
 	if at.Position == 0 {
+		return damage
+	}
+	if err := r.toPosition(ctx, at.Position, see); err != nil {
 		return err
 	}
-	if err := r.toPosition(ctx, at.Position); err != nil {
-		return err
-	}
-	return err
+	return damage
 }
 
 // toPosition folds up to the event at this position, or to the end if it is 0.
-func (r *Replay) toPosition(ctx context.Context, p job.Position) error {
+func (r *Replay) toPosition(ctx context.Context, p job.Position, see func(Record)) error {
 	if p != 0 && p < r.Position() {
 		return fmt.Errorf("%v: %w: it is at position %d", Moment{Position: p}, ErrPassed, r.Position())
 	}
@@ -139,6 +140,13 @@ func (r *Replay) toPosition(ctx context.Context, p job.Position) error {
 			return fmt.Errorf("%v: %w, which is %d", Moment{Position: p}, ErrAfterLast, r.Position())
 		case err != nil:
 			return err
+		}
+		if see != nil {
+			record, err := r.record()
+			if err != nil {
+				return err
+			}
+			see(record)
 		}
 		if err := r.fold(r.at()); err != nil {
 			return err
@@ -206,6 +214,16 @@ func (r *Replay) fill(ctx context.Context) error {
 	}
 	r.entry, r.next = e, 0
 	return nil
+}
+
+// record is the next event, which has been filled in.
+func (r *Replay) record() (Record, error) {
+	raw := r.entry.Events[r.next]
+	e, err := job.DecodeEvent(job.Kind(raw.Kind), raw.Data)
+	if err != nil {
+		return Record{}, r.damage(err)
+	}
+	return Record{At: r.at(), Event: e}, nil
 }
 
 // at is the place of the next event.

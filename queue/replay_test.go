@@ -375,9 +375,9 @@ func TestReplay_DamagedLogGivesWhatIsSound(t *testing.T) {
 // TestReplay_AnEventThatDoesNotFollowIsDamage: checksums do not make sense of it.
 func TestReplay_AnEventThatDoesNotFollowIsDamage(t *testing.T) {
 	t.Parallel()
-	for name, event := range map[string]eventlog.Event{
-		"misfit":     {Kind: uint16(job.KindJobClaimed), Data: job.AppendEvent(nil, job.JobClaimed{Job: 99, Worker: 98})},
-		"unreadable": {Kind: uint16(job.KindJobClaimed), Data: []byte{0xff}},
+	for name, event := range map[string]job.Event{
+		"misfit":     job.JobClaimed{Job: 99, Worker: 98},
+		"unreadable": job.Unknown{Number: job.KindJobClaimed, Data: []byte{0xff}},
 	} {
 		memory := queue.NewMemory()
 		q, err := memory.Open(t.Context(), queue.Options{})
@@ -387,17 +387,7 @@ func TestReplay_AnEventThatDoesNotFollowIsDamage(t *testing.T) {
 		t.Cleanup(func() { _ = q.Close() })
 		enqueue(t, q, job.Spec{ID: "a", Kind: "k"})
 		r := replay(t, q)
-		raw, err := memory.Log.Open(t.Context(), ignorant{}, eventlog.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = raw.Close() })
-		err = raw.Append(t.Context(), &eventlog.Proposal{
-			Decide: func(eventlog.Turn) ([]eventlog.Event, error) { return []eventlog.Event{event}, nil },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		appendRaw(t, memory, event)
 		for _, move := range []func() error{
 			func() error { return r.To(t.Context(), queue.Moment{}) },
 			func() error { _, err := r.Next(t.Context()); return err },

@@ -70,7 +70,7 @@ func (s *session) ask(ctx context.Context, at atFlag, fn func(source) error) err
 func (s *session) pastMoment(flag, text string) (queue.Moment, error) {
 	m, err := parseMoment(flag, text, s.now)
 	if err == nil && m.Time.After(s.now) {
-		err = usage(fmt.Sprintf("%s %q has not come yet", flagName(flag), text), "")
+		err = usage(given(flag, text)+" has not come yet", "")
 	}
 	return m, err
 }

@@ -59,7 +59,7 @@ func storyTable(ofOneJob bool) func(*session, []story) table {
 				}
 			}
 			t.add(
-				text(fmt.Sprint(e.At.Position)), text(e.At.When().Local().Format("2006-01-02 15:04:05.000")),
+				text(fmt.Sprint(e.At.Position)), text(clockTime(e.At.When())),
 				text(e.id), text(unless(runOf(e) == 0, fmt.Sprint(runOf(e)))), text(what), text(by), text(details),
 			)
 		}

@@ -31,6 +31,7 @@ type grammar struct {
 	Worker workerCmd `cmd:"" group:"Workers:" help:"Start, stop and list workers."`
 
 	Status   statusCmd   `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
+	Diff     diffCmd     `cmd:"" group:"The queue:" help:"Show what changed between two moments."`
 	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`
 	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
 	Clean    cleanCmd    `cmd:"" group:"The queue:" help:"Let jobs that have ended leave the queue."`

@@ -42,15 +42,15 @@ func parseMoment(flag, text string, now time.Time) (queue.Moment, error) {
 	if ago, bad := job.ParseDuration(strings.TrimSuffix(text, " ago")); bad == nil && err != nil {
 		return queue.Moment{Time: now.Add(-ago)}, nil
 	}
-	return queue.Moment{}, usage(fmt.Sprintf("%s %q is no moment: it can be %s", flagName(flag), text, momentForms), "")
+	return queue.Moment{}, usage(fmt.Sprintf("%s is no moment: it can be %s", given(flag, text), momentForms), "")
 }
 
-// flagName is how a flag is typed; an argument has no name.
-func flagName(flag string) string {
+// given is a flag with its value as it was typed, or an argument, which has no name.
+func given(flag, text string) string {
 	if flag == "" {
-		return "the moment"
+		return strconv.Quote(text)
 	}
-	return "--" + flag
+	return fmt.Sprintf("--%s %q", flag, text)
 }
 
 // asOf says for which moment of the log an answer holds.
@@ -58,5 +58,5 @@ func asOf(p job.Position, t time.Time) string {
 	if p == 0 {
 		return "before the first event"
 	}
-	return fmt.Sprintf("as of position %d, %s", p, t.Local().Format("2006-01-02 15:04:05.000"))
+	return fmt.Sprintf("as of position %d, %s", p, clockTime(t))
 }
