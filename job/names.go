@@ -1,6 +1,11 @@
 package job
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
 var kindNames = map[Kind]string{
 	KindLogCreated:    "LogCreated",
@@ -31,6 +36,33 @@ func (k Kind) String() string {
 		return name
 	}
 	return fmt.Sprintf("Kind(%d)", uint16(k))
+}
+
+// ParseKind is the inverse of String, except that case does not matter. For any other text it returns an
+// error that wraps ErrInvalid and names the kind that was probably meant, or all of them.
+func ParseKind(text string) (Kind, error) {
+	known := make([]string, 0, len(kindNames))
+	for _, k := range slices.Sorted(maps.Keys(kindNames)) {
+		if strings.EqualFold(text, kindNames[k]) {
+			return k, nil
+		}
+		known = append(known, kindNames[k])
+	}
+	var number uint16
+	if n, err := fmt.Sscanf(strings.ToLower(text), "kind(%d)", &number); n == 1 && err == nil && number != 0 {
+		return Kind(number), nil
+	}
+	hint := ""
+	if near := nearest(text, known); near != "" {
+		hint = "did you mean " + near + "? "
+	}
+	return 0, refusal(fmt.Sprintf("no kind of event is called %s: %sthe kinds are %s", quoted(text), hint, strings.Join(known, ", ")))
+}
+
+// UnmarshalText reads a kind's name; see [ParseKind].
+func (k *Kind) UnmarshalText(text []byte) (err error) {
+	*k, err = ParseKind(string(text))
+	return err
 }
 
 var whyNames = [...]string{

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -52,6 +53,30 @@ func TestOf_IsTheJobOfEveryEventThatHasOne(t *testing.T) {
 		}
 		if got := Of(e); got != want {
 			t.Errorf("%v: got %d, want %d", KindOf(e), got, want)
+		}
+	}
+}
+
+func TestParseKind_TakesEveryNameInAnyCase(t *testing.T) {
+	t.Parallel()
+	for want := range kindNames {
+		for _, text := range []string{want.String(), strings.ToLower(want.String()), strings.ToUpper(want.String())} {
+			if got, err := ParseKind(text); err != nil || got != want {
+				t.Errorf("%s: got %v, %v", text, got, err)
+			}
+		}
+	}
+	if got, err := ParseKind(Kind(99).String()); err != nil || got != 99 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"JobEnqued": "did you mean JobEnqueued? the kinds are LogCreated, ",
+		"job_died":  "did you mean JobDied?",
+		"x":         `no kind of event is called "x": the kinds are LogCreated, LogRepaired`,
+		"":          "the kinds are", "Kind(0)": "the kinds are", "Kind(70000)": "the kinds are",
+	} {
+		if _, err := ParseKind(text); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
 }

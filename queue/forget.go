@@ -94,7 +94,7 @@ func (q *Queue) removeOutput(ctx context.Context, r ripe) (removed int, err erro
 	}
 	runs := r.runs
 	if len(r.many) > 0 {
-		err = q.readFrom(ctx, r.oldest, func(rec Record) error {
+		err = q.ReadFrom(ctx, r.oldest, func(rec Record) error {
 			if claim, ok := rec.Event.(job.JobClaimed); ok && r.many[claim.Job] {
 				runs = append(runs, rec.At.Position)
 			}

@@ -88,7 +88,7 @@ func NewMemory() *Memory {
 func (m *Memory) Open(ctx context.Context, opt Options) (*Queue, error) {
 	q := newQueue("", opt)
 	q.leases = &memLeases{m: m}
-	q.reader = func(from eventlog.Commit) (*eventlog.Reader, error) { return m.Log.Reader(from), nil }
+	q.reader = func(from eventlog.Position) (*eventlog.Reader, error) { return m.Log.ReaderAt(from), nil }
 	var err error
 	if q.log, err = m.Log.Open(ctx, q.m, q.logOptions()); err != nil {
 		return nil, fmt.Errorf("open queue in memory: %w", err)

@@ -84,6 +84,9 @@ func (q *Queue) Digest(ctx context.Context) (sum [sha256.Size]byte, err error) {
 type Record struct {
 	At    job.At
 	Event job.Event
+	// ID and Queue are those of the job that the event is about. They are empty if it is about none, or if
+	// the log is damaged where the job was enqueued.
+	ID, Queue string
 }
 
 // History returns every event of the job with this id, oldest first. It reads the log from its
@@ -110,44 +113,36 @@ func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
 // with fn's first error. What was written and not synced is made durable first: this is where people look
 // when an answer was eventlog.ErrUnknown. A damaged log gives the sound events before the damage and then
 // the *eventlog.CorruptError.
-func (q *Queue) Read(ctx context.Context, fn func(Record) error) error { return q.readFrom(ctx, 0, fn) }
+func (q *Queue) Read(ctx context.Context, fn func(Record) error) error { return q.ReadFrom(ctx, 0, fn) }
 
-// readFrom is Read, of the events of the commit that has this position, and later ones.
-func (q *Queue) readFrom(ctx context.Context, from job.Position, fn func(Record) error) error {
+// ReadFrom is Read from an event on: what comes before it is not read. If the log ends before the event
+// that is to be written next, the error is eventlog.ErrBeyond.
+func (q *Queue) ReadFrom(ctx context.Context, from job.Position, fn func(Record) error) error {
 	if err := q.view(ctx, func(*decide.State) {}); err != nil {
 		return err
 	}
-	r, err := q.reader(0)
-	if from != 0 && err == nil {
-		r.Close() // only reads, as below
-		r, err = eventlog.NewReaderAt(q.dir, eventlog.Position(from))
-	}
+	t, err := newTrail(q.reader, from)
 	if err != nil {
 		return err
 	}
-	defer r.Close() // only reads: nothing can be lost
-	var by author
-	for ctx.Err() == nil {
-		entry, err := r.Next(ctx)
+	defer t.Close() // only reads: nothing can be lost
+	for {
+		c, err := t.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		at := job.At{Position: job.Position(entry.First), Time: entry.Time, Actor: by.actor(entry.Meta)}
-		for _, ev := range entry.Events {
-			e, err := job.DecodeEvent(job.Kind(ev.Kind), ev.Data)
-			if err != nil {
-				return fmt.Errorf("event %d: %w", at.Position, err)
+		for _, r := range c.Records {
+			if r.At.Position < from {
+				continue
 			}
-			if err := fn(Record{At: at, Event: e}); err != nil {
+			if err := fn(r); err != nil {
 				return err
 			}
-			at.Position++
 		}
 	}
-	return ctx.Err()
 }
 
 // OutputPath is the file that holds what a run printed; there is none if it printed nothing.

@@ -59,7 +59,7 @@ type Queue struct {
 	m      *machine
 	leases leases
 	keeper keeper
-	reader func(from eventlog.Commit) (*eventlog.Reader, error)
+	reader openLog
 }
 
 // Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads what of the log is in
@@ -74,7 +74,7 @@ func Open(ctx context.Context, dir string, opt Options) (*Queue, error) {
 	}
 	q := newQueue(abs, opt)
 	q.leases = fileLeases{dir: abs}
-	q.reader = func(from eventlog.Commit) (*eventlog.Reader, error) { return eventlog.NewReader(abs, from) }
+	q.reader = func(from eventlog.Position) (*eventlog.Reader, error) { return eventlog.NewReaderAt(abs, from) }
 	q.log, err = eventlog.Open(ctx, abs, q.m, q.logOptions())
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", dir, err)

@@ -33,7 +33,7 @@ type Replay struct {
 	View
 	dir    string // absolute; "" = in memory
 	reader *eventlog.Reader
-	open   func(from eventlog.Commit) (*eventlog.Reader, error)
+	open   openLog
 	entry  *eventlog.Entry // whose events are being folded; nil before the first
 	next   int             // index of the next of them
 	author author
@@ -48,7 +48,7 @@ func OpenReplay(dir string) (*Replay, error) {
 		return nil, fmt.Errorf("resolve directory: %w", err)
 	}
 	r := &Replay{dir: abs}
-	r.open = func(from eventlog.Commit) (*eventlog.Reader, error) { return eventlog.NewReader(abs, from) }
+	r.open = func(from eventlog.Position) (*eventlog.Reader, error) { return eventlog.NewReaderAt(abs, from) }
 	if err := r.begin(); err != nil {
 		return nil, fmt.Errorf("open log of queue %s: %w", dir, err)
 	}

@@ -5,25 +5,36 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
 
 type logListCmd struct {
+	spanFlags
+	eventFlags
 	After uint64 `placeholder:"POSITION" help:"Only events after this one."`
-	Limit *int   `placeholder:"N" help:"Show N events at most: the newest, or with --after the next."`
+	Limit *int   `placeholder:"N" help:"Show N events at most: the newest, or with --after or --from the first."`
 	All   bool   `help:"Show all events on a terminal, too."`
 }
 
 // Help is shown below the usage line.
 func (logListCmd) Help() string {
-	return `On a terminal: a table of the newest 50 events. Through a pipe: all events as JSON lines.
+	return `On a terminal: a table of the newest 50 events. Through a pipe: all events as JSON lines. Several
+conditions must all be met.
+
+A moment is ` + momentForms + `.
+Times are compared with each event's own: a clock that was set back shows as times out of order. With a
+position, reading begins there and not at the beginning of the log. To read on later, give --from the last
+position that was seen, plus one.
 
 Examples:
 
   queuectl log list
-  queuectl log list --after 1200 --limit 100
-  queuectl log list | jq -c 'select(.kind == "ConfigSet")'`
+  queuectl log list --from 1200 --limit 100
+  queuectl log list --from 03:00 --to 04:00 --type JobFailed,JobDied --queue mail
+  queuectl log list --type ConfigSet --by ada@engine
+  queuectl log list --job job1 -o jsonl`
 }
 
 // Run lists.
@@ -32,74 +43,92 @@ func (c *logListCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.existing(ctx, func(q *queue.Queue) error {
-		if s.noQueue {
-			return storyListing(false).print(s, nil)
+	f := c.filter()
+	if f.From, f.To, err = c.read(s); err != nil {
+		return err
+	}
+	first := c.After > 0 || c.From != "" // of what is asked for, and not the newest
+	if c.After > 0 {
+		if c.From != "" {
+			return usage("give --from or --after, not both", fmt.Sprintf("--after %d is --from %d", c.After, c.After+1))
 		}
-		return c.list(ctx, s, q, limit)
+		f.From.Position = job.Position(c.After) + 1
+	}
+	return s.existing(ctx, func(q *queue.Queue) error {
+		l := eventList{filter: f, limit: limit, first: first, s: s}
+		if !s.noQueue {
+			err = q.ReadFrom(ctx, f.From.Position, l.add)
+		}
+		return l.finish(err)
 	})
 }
 
 // errEnough ends the reading of the log before its end.
 var errEnough = errors.New("enough events")
 
-// list prints at most limit events, 0 = all. Lines are printed as the log is read; for a table or a
+// eventList prints the events that a filter selects. Lines are printed as the log is read; for a table or a
 // document, the events are gathered first.
-func (c *logListCmd) list(ctx context.Context, s *session, q *queue.Queue, limit int) error {
-	printed := storyListing(false)
-	streams := !s.asTable() && s.format != formatJSON && (limit == 0 || c.After > 0)
-	next := limit > 0 && c.After > 0 // the events after that one, and not the newest
-	ids := map[job.Position]string{}
-	var gathered []story
-	taken, left := 0, 0
-	err := q.Read(ctx, func(r queue.Record) error {
-		e := story{r, idOf(ids, r)}
-		switch {
-		case uint64(r.At.Position) <= c.After:
-			return nil
-		case next && taken == limit && s.asTable():
-			left++
-			return nil
-		case next && taken == limit:
+type eventList struct {
+	filter queue.EventFilter
+	limit  int  // 0 = all
+	first  bool // the first events of those that are selected, and not the newest
+	s      *session
+
+	gathered []story
+	taken    int // events that were selected
+	left     int // of them, those that limit leaves out
+}
+
+func (l *eventList) streams() bool {
+	return !l.s.asTable() && l.s.format != formatJSON && (l.limit == 0 || l.first)
+}
+
+func (l *eventList) add(r queue.Record) error {
+	switch {
+	case l.filter.Past(r.At.Position):
+		return errEnough
+	case !l.filter.Match(r):
+		return nil
+	case l.first && l.limit > 0 && l.taken == l.limit:
+		if !l.s.asTable() {
 			return errEnough
 		}
-		taken++
-		if streams {
-			return printed.print(s, []story{e})
-		}
-		gathered = append(gathered, e)
-		if limit > 0 && len(gathered) > limit {
-			gathered = gathered[1:]
-			left++
-		}
+		l.left++
 		return nil
-	})
+	}
+	l.taken++
+	e := story{r, r.ID}
+	if l.streams() {
+		return storyListing(false).print(l.s, []story{e})
+	}
+	l.gathered = append(l.gathered, e)
+	if l.limit > 0 && len(l.gathered) > l.limit {
+		l.gathered = l.gathered[1:]
+		l.left++
+	}
+	return nil
+}
+
+// finish prints what was gathered, also before an error: what is sound can be read.
+func (l *eventList) finish(err error) error {
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	if streams {
+	_, damaged := errors.AsType[*eventlog.CorruptError](err)
+	if l.streams() || err != nil && !damaged {
 		return err
 	}
-	if err := printed.print(s, gathered); err != nil {
+	if err := storyListing(false).print(l.s, l.gathered); err != nil {
 		return err
 	}
-	if left > 0 && s.asTable() {
+	if l.left > 0 && l.s.asTable() {
 		which := "older"
-		if next {
+		if l.first {
 			which = "later"
 		}
-		s.hint(fmt.Sprintf("%s not shown; --all shows every event", count(left, which+" event")))
+		l.s.hint(fmt.Sprintf("%s not shown; --all shows every event", count(l.left, which+" event")))
 	}
 	return err
-}
-
-// idOf returns the id of the job that the event is about, and learns it if the event makes the job.
-func idOf(ids map[job.Position]string, r queue.Record) string {
-	if e, ok := r.Event.(*job.JobEnqueued); ok {
-		ids[r.At.Position] = e.Spec.ID
-		return e.Spec.ID
-	}
-	return ids[job.Of(r.Event)]
 }
 
 // storyListing shows events, all of one job or of many.
