@@ -21,8 +21,12 @@ func drawRecords(t *rapid.T) (records []queue.Record) {
 		{User: "12", Host: "engine", PID: 7, Program: "queuectl v2.0.0"},
 	}
 	events := []job.Event{
-		job.LogCreated{}, job.ConfigSet{Key: "a"}, &job.JobEnqueued{}, job.JobClaimed{Job: 1},
-		&job.JobCompleted{Job: 1}, job.Unknown{Number: 99},
+		job.LogCreated{},
+		job.ConfigSet{Key: "a"},
+		&job.JobEnqueued{},
+		job.JobClaimed{Job: 1},
+		&job.JobCompleted{Job: 1},
+		job.Unknown{Number: 99},
 	}
 	for p := range rapid.IntRange(0, 30).Draw(t, "events") {
 		records = append(records, queue.Record{

@@ -44,6 +44,9 @@ func viewEvent(e story) any {
 	return v
 }
 
+// storyByColumn is the column of storyTable that says who wrote an event, where the table is of many jobs.
+const storyByColumn = 4
+
 // storyTable shows events to people: with the jobs that they are about or, of one job, with the runs.
 // Times are those of the clock on the wall, because a history is compared with other histories.
 func storyTable(ofOneJob bool) func(*session, []story) table {

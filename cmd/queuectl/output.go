@@ -63,12 +63,16 @@ func (p printer) Write(data []byte) (n int, err error) {
 // that commands need not look at every line.
 type output struct {
 	*bufio.Writer
+	file     *os.File
 	terminal bool
 	width    int // columns of the terminal; 0 = not one, or unknown
 }
 
+// abandoned says that nobody reads the output any more, as far as that can be told.
+func (o *output) abandoned() bool { return abandoned(o.file) }
+
 func newOutput(f *os.File) *output {
-	o := &output{Writer: bufio.NewWriter(printer{f}), terminal: term.IsTerminal(int(f.Fd()))}
+	o := &output{Writer: bufio.NewWriter(printer{f}), file: f, terminal: term.IsTerminal(int(f.Fd()))}
 	if o.terminal {
 		o.width, _, _ = term.GetSize(int(f.Fd())) // an unknown width cuts nothing off
 	}

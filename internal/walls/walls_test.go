@@ -71,7 +71,7 @@ var rooms = map[string]room{
 	"cmd/queuectl": {
 		ours: []string{"job", "projection", "eventlog", "queue"},
 		library: []string{
-			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term",
+			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth",
 		},
 		reason: "the command line speaks to the queue; a rule of the domain in it would bind nobody who embeds the library",
