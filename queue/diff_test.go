@@ -131,7 +131,7 @@ func TestDiffTo_ForgottenJobsAreGone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	appendRaw(t, memory, job.JobsForgotten{Queue: job.DefaultQueue, State: job.Cancelled, Through: 5, Jobs: 1})
+	appendRaw(t, memory, nil, job.JobsForgotten{Queue: job.DefaultQueue, State: job.Cancelled, Through: 5, Jobs: 1})
 	r := replay(t, q)
 	if err := r.To(t.Context(), queue.Moment{Position: 5}); err != nil {
 		t.Fatal(err)
@@ -143,6 +143,13 @@ func TestDiffTo_ForgottenJobsAreGone(t *testing.T) {
 	want := []queue.JobChange{
 		{Key: 2, ID: "a", Before: queue.JobState{State: job.Cancelled}},
 		{Key: 3, ID: "b", Before: queue.JobState{State: job.Pending}, After: queue.JobState{State: job.Cancelled}},
+	}
+	later := replay(t, q)
+	if err := later.To(t.Context(), queue.Moment{Position: 6}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := later.DiffTo(t.Context(), queue.Moment{}); err != nil || !slices.Equal(d.Jobs, want[:1]) {
+		t.Errorf("those that were not forgotten are as they were: got %+v, %v", d.Jobs, err)
 	}
 	if !slices.Equal(d.Jobs, want) || d.Before[job.Cancelled] != 1 || d.After[job.Cancelled] != 1 {
 		t.Errorf("got %+v\nwant %+v", d.Jobs, want)
@@ -159,7 +166,7 @@ func TestDiffTo_UpToTheDamageAndNotBackward(t *testing.T) {
 	t.Cleanup(func() { _ = q.Close() })
 	enqueue(t, q, job.Spec{ID: "a", Kind: "good"})
 	r := replay(t, q)
-	appendRaw(t, memory, job.JobClaimed{Job: 99, Worker: 98})
+	appendRaw(t, memory, nil, job.JobClaimed{Job: 99, Worker: 98})
 	d, err := r.DiffTo(t.Context(), queue.Moment{Time: time.Now().Add(time.Hour)})
 	if _, damaged := errors.AsType[*eventlog.CorruptError](err); !damaged || len(d.Jobs) != 1 || d.To.Position != 2 {
 		t.Errorf("got %+v, %v; want what is sound, and the damage", d, err)
@@ -170,9 +177,13 @@ func TestDiffTo_UpToTheDamageAndNotBackward(t *testing.T) {
 }
 
 // appendRaw appends an event that nobody has decided.
-func appendRaw(t *testing.T, memory *queue.Memory, e job.Event) {
+func appendRaw(t *testing.T, memory *queue.Memory, clock *queuetest.Clock, e job.Event) {
 	t.Helper()
-	raw, err := memory.Log.Open(t.Context(), ignorant{}, eventlog.Options{})
+	var opt eventlog.Options
+	if clock != nil {
+		opt.Now = func() int64 { return clock.Now().UnixNano() }
+	}
+	raw, err := memory.Log.Open(t.Context(), ignorant{}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,26 +89,6 @@ type Record struct {
 	ID, Queue string
 }
 
-// History returns every event of the job with this id, oldest first. It reads the log from its
-// beginning. Error: job.ErrNotFound.
-func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
-	var key job.Position
-	if err := q.view(ctx, func(s *decide.State) { key = s.Jobs.Key(id) }); err != nil {
-		return nil, err
-	}
-	if key == 0 {
-		return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
-	}
-	var records []Record
-	err := q.Read(ctx, func(r Record) error {
-		if r.At.Position == key || job.Of(r.Event) == key {
-			records = append(records, r)
-		}
-		return nil
-	})
-	return records, err
-}
-
 // Read passes every event that is in the log to fn, oldest first, and returns at the end of the log or
 // with fn's first error. What was written and not synced is made durable first: this is where people look
 // when an answer was eventlog.ErrUnknown. A damaged log gives the sound events before the damage and then

@@ -223,7 +223,13 @@ func (r *Replay) record() (Record, error) {
 	if err != nil {
 		return Record{}, r.damage(err)
 	}
-	return Record{At: r.at(), Event: e}, nil
+	record := Record{At: r.at(), Event: e}
+	if enqueued, ok := e.(*job.JobEnqueued); ok {
+		record.ID, record.Queue = enqueued.Spec.ID, enqueued.Spec.Queue
+	} else if b, found := r.state.Jobs.Brief(job.Of(e)); found {
+		record.ID, record.Queue = r.state.Jobs.ID(b.Key), b.Schedule.Queue
+	}
+	return record, nil
 }
 
 // at is the place of the next event.

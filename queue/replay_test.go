@@ -387,7 +387,7 @@ func TestReplay_AnEventThatDoesNotFollowIsDamage(t *testing.T) {
 		t.Cleanup(func() { _ = q.Close() })
 		enqueue(t, q, job.Spec{ID: "a", Kind: "k"})
 		r := replay(t, q)
-		appendRaw(t, memory, event)
+		appendRaw(t, memory, nil, event)
 		for _, move := range []func() error{
 			func() error { return r.To(t.Context(), queue.Moment{}) },
 			func() error { _, err := r.Next(t.Context()); return err },

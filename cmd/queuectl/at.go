@@ -25,6 +25,7 @@ type source interface {
 	Config(ctx context.Context) ([]queue.Setting, error)
 	Workers(ctx context.Context) ([]queue.WorkerInfo, error)
 	Status(ctx context.Context) (queue.Status, error)
+	History(ctx context.Context, id string) ([]queue.Record, error)
 	LeftBehind(run job.Position) []int
 }
 
@@ -44,6 +45,10 @@ func (p past) Config(context.Context) ([]queue.Setting, error) { return p.r.Conf
 func (p past) Workers(context.Context) ([]queue.WorkerInfo, error) { return p.r.Workers(), nil }
 
 func (p past) Status(context.Context) (queue.Status, error) { return p.r.Status(), nil }
+
+func (p past) History(ctx context.Context, id string) ([]queue.Record, error) {
+	return p.r.History(ctx, id)
+}
 
 // LeftBehind says nothing: which processes lived then is not in the log.
 func (p past) LeftBehind(job.Position) []int { return nil }

@@ -27,6 +27,10 @@ type actorView struct {
 	Program string `json:"program"`
 }
 
+func viewActor(a *job.Actor) actorView {
+	return actorView{User: a.User, Host: a.Host, PID: a.PID, Program: a.Program}
+}
+
 // story is an event together with the id of the job that it is about, "" if it is about none.
 type story struct {
 	queue.Record
@@ -38,7 +42,7 @@ func viewEvent(e story) any {
 		Position: e.At.Position, Time: e.At.When(), Kind: job.KindOf(e.Event).String(), Job: optional(e.id), Data: eventData(e.Event),
 	}
 	if a := e.At.Actor; a != nil {
-		v.Actor = actorView{User: a.User, Host: a.Host, PID: a.PID, Program: a.Program}
+		v.Actor = viewActor(a)
 		v.Reason = optional(a.Reason)
 	}
 	return v
@@ -47,56 +51,39 @@ func viewEvent(e story) any {
 // storyByColumn is the column of storyTable that says who wrote an event, where the table is of many jobs.
 const storyByColumn = 4
 
-// storyTable shows events to people: with the jobs that they are about or, of one job, with the runs.
-// Times are those of the clock on the wall, because a history is compared with other histories.
+// storyTable shows events to people, with the jobs that they are about; those of one job as its biography. Times
+// are those of the clock on the wall, because a history is compared with other histories.
 func storyTable(ofOneJob bool) func(*session, []story) table {
+	if ofOneJob {
+		return biography
+	}
 	return func(_ *session, events []story) table {
-		t := table{header: []string{"POSITION", "WHEN", "JOB", "RUN", "EVENT", "BY", "DETAILS"}, spare: []string{"BY", "RUN", "POSITION", "WHEN"}}
+		t := table{header: []string{"POSITION", "WHEN", "JOB", "EVENT", "BY", "DETAILS"}, spare: []string{"BY", "POSITION", "WHEN"}}
 		for _, e := range events {
 			what, details := eventWords(e.Event)
-			by := ""
-			if a := e.At.Actor; a != nil {
-				by = fmt.Sprintf("%s@%s %d", a.User, a.Host, a.PID)
-				if a.Reason != "" {
-					details = strings.TrimPrefix(details+", because: "+a.Reason, ", ")
-				}
-			}
 			t.add(
-				text(fmt.Sprint(e.At.Position)), text(clockTime(e.At.When())),
-				text(e.id), text(unless(runOf(e) == 0, fmt.Sprint(runOf(e)))), text(what), text(by), text(details),
+				text(fmt.Sprint(e.At.Position)), text(clockTime(e.At.When())), text(e.id), text(what),
+				text(byWords(e.At.Actor)), text(withReason(details, e.At.Actor)),
 			)
-		}
-		const jobColumn, runColumn = 2, 3
-		if ofOneJob {
-			t.drop(jobColumn)
-		} else {
-			t.drop(runColumn)
 		}
 		return t
 	}
 }
 
-// runOf returns the number of the run that the event is about, 0 if it is about none.
-func runOf(e story) job.Position {
-	switch event := e.Event.(type) {
-	case job.JobClaimed:
-		return e.At.Position
-	case *job.JobCompleted:
-		return event.Run
-	case *job.JobFailed:
-		return event.Run
-	case *job.JobDied:
-		return event.Run
-	case job.RunLost:
-		return event.Run
-	case job.RunReturned:
-		return event.Run
-	case *job.JobCancelled:
-		return event.Run
-	case job.KillRequested:
-		return event.Run
+// byWords says who wrote an event.
+func byWords(a *job.Actor) string {
+	if a == nil {
+		return ""
 	}
-	return 0
+	return fmt.Sprintf("%s@%s %d", a.User, a.Host, a.PID)
+}
+
+// withReason adds why it was done, if somebody said so.
+func withReason(details string, a *job.Actor) string {
+	if a == nil || a.Reason == "" {
+		return details
+	}
+	return strings.TrimPrefix(details+", because: "+a.Reason, ", ")
 }
 
 // eventWords says in words what happened, and the details that differ from case to case.
@@ -162,26 +149,33 @@ func stopWords(e job.StopRequested) string {
 	return words
 }
 
-// resultWords says how a run ended.
+// resultWords says how a run ended, and after which time.
 func resultWords(why job.Why, r job.Result) string {
-	took := ""
-	if r.End > r.Start {
-		took = " after " + span(r.Start, r.End)
+	words := exitWords(why, r)
+	if words != "" && r.End > r.Start {
+		words += " after " + threeDigits(time.Duration(r.End-r.Start))
 	}
+	return words
+}
+
+// exitWords says how a run ended, "" if nobody saw it.
+func exitWords(why job.Why, r job.Result) string {
 	switch {
 	case why == job.WhyTimeout:
-		return "timeout" + took
+		return "timeout"
+	case why == job.WhyError:
+		return "error"
 	case r.Signal != 0:
-		return fmt.Sprintf("signal %d%s", r.Signal, took)
+		return fmt.Sprintf("signal %d", r.Signal)
 	case why == job.WhyNone && r.End == 0:
 		return ""
 	}
-	return fmt.Sprintf("exit %d%s", r.Exit, took)
+	return fmt.Sprintf("exit %d", r.Exit)
 }
 
-// span prints the time between two moments, in Unix nanoseconds, to three digits.
-func span(from, to int64) string {
-	d, unit := time.Duration(to-from), time.Duration(1)
+// threeDigits prints a duration to three digits.
+func threeDigits(d time.Duration) string {
+	unit := time.Duration(1)
 	for unit*1000 <= d {
 		unit *= 10
 	}

@@ -9,31 +9,44 @@ import (
 )
 
 type historyCmd struct {
-	ID string `arg:"" name:"id" help:"The job."`
+	ID       string `arg:"" name:"id" help:"The job."`
+	Attempts bool   `help:"Only the attempts: as JSON, one object for each instead of one for each event."`
+	atFlag
 }
 
 // Help is shown below the usage line.
 func (historyCmd) Help() string {
-	return `Every event of the job in order: when, what, by whom, and how each run ended. The number of a run is the
-position of its start; 'queuectl logs ID --run N' prints what that run printed.
+	return `What happened to the job, in order: each attempt with how long the job had waited for it, how long it took, how it
+ended and the last line that it printed, and between them what people did. The number of a run is the position of
+its start; 'queuectl logs ID --run N' prints what that run printed, 'queuectl explain ID' says what it means.
+
+As JSON it is every event of the job, like 'queuectl log list --job ID'.
 
 Examples:
 
   queuectl history job1
-  queuectl history job1 -o jsonl`
+  queuectl history job1 -o jsonl
+  queuectl history job1 --attempts -o json | jq 'map(.duration_seconds) | add'`
 }
 
 // Run shows the events.
 func (c *historyCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
 		records, err := q.History(ctx, c.ID)
 		if _, damaged := errors.AsType[*eventlog.CorruptError](err); err != nil && !damaged {
 			return err
 		}
-		events := make([]story, len(records))
-		for i, r := range records {
-			events[i] = story{r, c.ID}
-		}
-		return firstOf(storyListing(true).print(s, events), err)
+		return firstOf(c.print(s, records), err)
 	})
+}
+
+func (c *historyCmd) print(s *session, records []queue.Record) error {
+	if c.Attempts {
+		return attemptListing.print(s, queue.Attempts(records))
+	}
+	events := make([]story, len(records))
+	for i, r := range records {
+		events[i] = story{r, r.ID}
+	}
+	return storyListing(true).print(s, events)
 }

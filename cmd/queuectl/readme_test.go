@@ -55,6 +55,7 @@ var unsettled = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`), "TIME"},
 	{regexp.MustCompile(`\S+@\S+ \d+ `), "WHO "},
 	{regexp.MustCompile(`after \d+(\.\d+)?(ns|µs|ms|s)\b`), "after SPAN"},
+	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},
 	{regexp.MustCompile(`\b(now|\d+[smh] ago)\b`), "AGO"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "LOG"},

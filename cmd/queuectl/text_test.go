@@ -87,8 +87,8 @@ func TestSpan_KeepsThreeDigits(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 123_456: "123µs", 12_345_678: "12.3ms", 1_234_567_890: "1.23s", 2 * time.Second: "2s", 90 * time.Minute: "1h30m0s",
 	} {
-		if got := span(0, int64(d)); got != want {
-			t.Errorf("span(%d) = %q, want %q", d, got, want)
+		if got := threeDigits(d); got != want {
+			t.Errorf("threeDigits(%d) = %q, want %q", d, got, want)
 		}
 	}
 }
