@@ -1,6 +1,10 @@
 package scheduler
 
-import "github.com/queuectl/queuectl/job"
+import (
+	"iter"
+
+	"github.com/queuectl/queuectl/job"
+)
 
 // Lanes selects what a worker serves: jobs of the named kinds in the named queues.
 type Lanes struct {
@@ -107,4 +111,26 @@ func (t *Timeline) NextDue(l Lanes) (due int64, ok bool) {
 		}
 	}
 	return due, ok
+}
+
+// Before yields the jobs that are due at now (Unix nanoseconds) and come before that with the key, which need
+// not be due yet, in no particular order; Rank is the time that they are ordered by. It changes nothing, and
+// costs O(n): it is for people who wonder why a job waits.
+func (t *Timeline) Before(key job.Position, now int64) iter.Seq[job.Schedule] {
+	return func(yield func(job.Schedule) bool) {
+		own := t.index.find(t.items, key)
+		if own < 0 {
+			return
+		}
+		for slot := range t.items {
+			it := &t.items[slot]
+			if it.key == 0 || !it.ready && it.due > now || !t.readyLess(int32(slot), own) {
+				continue
+			}
+			l := t.lanes[it.lane]
+			if !yield(job.Schedule{Key: it.key, Queue: l.queue, Kind: l.group.kind, Priority: it.priority, Rank: it.due}) {
+				return
+			}
+		}
+	}
 }

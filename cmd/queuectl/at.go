@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
@@ -26,11 +27,15 @@ type source interface {
 	Workers(ctx context.Context) ([]queue.WorkerInfo, error)
 	Status(ctx context.Context) (queue.Status, error)
 	History(ctx context.Context, id string) ([]queue.Record, error)
+	Explain(ctx context.Context, id string) (queue.Explanation, error)
 	LeftBehind(run job.Position) []int
 }
 
 // past is the queue as it was where the replay stands.
-type past struct{ r *queue.Replay }
+type past struct {
+	r   *queue.Replay
+	now time.Time // the moment, which may be later than the last event
+}
 
 func (p past) Job(_ context.Context, id string) (job.Job, error) { return p.r.Job(id) }
 
@@ -50,6 +55,10 @@ func (p past) History(ctx context.Context, id string) ([]queue.Record, error) {
 	return p.r.History(ctx, id)
 }
 
+func (p past) Explain(ctx context.Context, id string) (queue.Explanation, error) {
+	return p.r.Explain(ctx, id, p.now)
+}
+
 // LeftBehind says nothing: which processes lived then is not in the log.
 func (p past) LeftBehind(job.Position) []int { return nil }
 
@@ -63,7 +72,7 @@ func (s *session) ask(ctx context.Context, at atFlag, fn func(source) error) err
 		return err
 	}
 	return s.past(ctx, m, func(r *queue.Replay) error {
-		err := fn(past{r})
+		err := fn(past{r, s.now})
 		if errors.Is(err, job.ErrNotFound) {
 			err = &failure{hint: fmt.Sprintf("it was not there then; 'queuectl list --at %s' shows the jobs that were", job.Quote([]string{at.At})), err: err}
 		}

@@ -170,12 +170,17 @@ func attemptDetails(a queue.Attempt) string {
 	if !a.Next.IsZero() {
 		words = append(words, fmt.Sprintf("next attempt %s later", roughly(a.Next.Sub(a.Ended))))
 	}
-	printed := lines(strings.TrimSpace(a.Result.Tail))
 	if a.Result.OutputSize > 0 {
 		words = append(words, "printed "+size(a.Result.OutputSize))
 	}
-	if last := printed[len(printed)-1]; last != "" {
+	if last := lastLine(a.Result.Tail); last != "" {
 		words = append(words, "last: "+last)
 	}
 	return strings.Join(words, ", ")
+}
+
+// lastLine is the last line of what a run printed that is not empty.
+func lastLine(tail string) string {
+	printed := lines(strings.TrimSpace(tail))
+	return printed[len(printed)-1]
 }

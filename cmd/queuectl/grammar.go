@@ -21,6 +21,7 @@ type grammar struct {
 	List    listCmd    `cmd:"" group:"Jobs:" help:"List jobs."`
 	Show    showCmd    `cmd:"" group:"Jobs:" help:"Show everything about one job."`
 	History historyCmd `cmd:"" group:"Jobs:" help:"Show every event of one job."`
+	Explain explainCmd `cmd:"" group:"Jobs:" help:"Say why a job is where it is, and when it runs next."`
 	Logs    logsCmd    `cmd:"" group:"Jobs:" help:"Print what a job printed."`
 	Wait    waitCmd    `cmd:"" group:"Jobs:" help:"Wait for jobs to end."`
 	Cancel  cancelCmd  `cmd:"" group:"Jobs:" help:"Withdraw jobs; running ones are ended."`

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+type explainCmd struct {
+	ID string `arg:"" name:"id" help:"The job."`
+	atFlag
+}
+
+// Help is shown below the usage line.
+func (explainCmd) Help() string {
+	return `Why the job waits, runs, or is dead; how it came there; when it can run next; and what you can do about it. What it
+says rests on events, whose positions are named, or on what is so now.
+
+Examples:
+
+  queuectl explain job1
+  queuectl explain job1 --at 03:00
+  queuectl explain job1 -o json | jq -r '.reasons[].code'`
+}
+
+// Run explains.
+func (c *explainCmd) Run(ctx context.Context, s *session) error {
+	return s.ask(ctx, c.atFlag, func(q source) error {
+		e, err := q.Explain(ctx, c.ID)
+		if _, damaged := errors.AsType[*eventlog.CorruptError](err); err != nil && !damaged {
+			return err
+		}
+		advice := adviceFor(&e)
+		if c.At != "" {
+			advice = nil // the past cannot be helped
+		}
+		switch {
+		case s.quiet:
+			s.printf("%s", e.Job.Spec.ID)
+		case s.asTable():
+			printExplanation(s, &e, advice)
+		default:
+			return firstOf(s.document(viewExplanation(s, &e, advice)), err)
+		}
+		return err
+	})
+}
+
+func printExplanation(s *session, e *queue.Explanation, advice []string) {
+	const latest = 5 // of the story; 'history' has all of it
+	story := e.Story
+	left := max(0, len(story)-latest)
+	var before, because []string
+	if left > 0 {
+		before = append(before, fmt.Sprintf("… %s earlier", count(left, "event")))
+	}
+	for i := range story[left:] {
+		r := &story[left+i]
+		before = append(before, fmt.Sprintf("%s: %s%s", s.when(r.Event.At.When()), storyWords(r), quoted(r)))
+	}
+	for i := range e.Reasons {
+		because = append(because, reasonWords(s, e, &e.Reasons[i])+quoted(&e.Reasons[i]))
+	}
+	s.fields(
+		[2]string{"job", plain(e.Job.Spec.ID)},
+		[2]string{"state", s.paint(stateColour(e.Job.State), e.Job.State.String())},
+		[2]string{"because", strings.Join(because, "\n")},
+		[2]string{"before", strings.Join(before, "\n")},
+		[2]string{"next run", nextWords(s, e)},
+		[2]string{"you can", strings.Join(advice, "\n")},
+	)
+}
+
+// nextWords says when a job can run next.
+func nextWords(s *session, e *queue.Explanation) string {
+	switch {
+	case e.Next.After(e.Now):
+		return s.when(e.Next)
+	case e.Next.IsZero():
+		return ""
+	case slices.ContainsFunc(e.Reasons, func(r queue.Reason) bool { return r.Code == queue.CodeTurn }):
+		return "at once"
+	}
+	return "as soon as a worker takes it"
+}
+
+// quoted names the event that a reason rests on.
+func quoted(r *queue.Reason) string {
+	if r.Event == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (event %d)", r.Event.At.Position)
+}
+
+// adviceFor returns what a person can do about it: commands, or words where no command helps.
+func adviceFor(e *queue.Explanation) []string {
+	id := job.Quote([]string{e.Job.Spec.ID})
+	var advice []string
+	for _, r := range e.Reasons {
+		switch r.Code {
+		case queue.CodeBackoff:
+			advice = append(advice, "queuectl retry "+id)
+		case queue.CodeNoWorker, queue.CodeStopping, queue.CodeBusy, queue.CodeNotServed:
+			advice = append(advice, startAdvice(e.Job.Spec))
+		case queue.CodeRunning:
+			advice = append(advice, "queuectl logs -f "+id, "queuectl kill "+id)
+		case queue.CodeRetriesUsedUp, queue.CodeCrashes, queue.CodeOnCrash:
+			advice = append(advice, "queuectl logs "+id, "queuectl dlq retry "+id)
+		}
+	}
+	return slices.Compact(advice)
+}
+
+func startAdvice(spec job.Spec) string {
+	switch {
+	case spec.Kind != "":
+		return fmt.Sprintf("start the program that has a handler for %q", spec.Kind)
+	case queueName(spec) != job.DefaultQueue:
+		return "queuectl worker start --queues " + job.Quote([]string{queueName(spec)})
+	}
+	return "queuectl worker start"
+}
+
+// explanationView is an explanation as JSON. Fields and codes are only ever added.
+type explanationView struct {
+	Job      string       `json:"job"`
+	State    job.State    `json:"state"`
+	Position job.Position `json:"position"` // of the last event that this rests on …
+	Time     *time.Time   `json:"time"`     // … and when it was written
+	Now      time.Time    `json:"now"`      // the moment that it is about
+	NextRun  *time.Time   `json:"next_run_at"`
+	Reasons  []reasonView `json:"reasons"`
+	Story    []reasonView `json:"story"`
+	Advice   []string     `json:"advice"`
+}
+
+// reasonView is a reason; what its code has no use for is null or empty.
+type reasonView struct {
+	Code    queue.Code  `json:"code"`
+	Text    string      `json:"text"`  // for people: it may change
+	Event   any         `json:"event"` // that it rests on, as in history
+	Until   *time.Time  `json:"until"`
+	Ahead   int         `json:"ahead"` // due jobs that come first …
+	First   []aheadView `json:"first"` // … and the first few of them
+	Workers []string    `json:"workers"`
+}
+
+type aheadView struct {
+	ID       string    `json:"id"`
+	Priority int32     `json:"priority"`
+	DueSince time.Time `json:"due_since"`
+}
+
+func viewExplanation(s *session, e *queue.Explanation, advice []string) any {
+	v := explanationView{
+		Job: e.Job.Spec.ID, State: e.Job.State, Position: e.From.Position, Time: optional(e.From.Time), Now: e.Now,
+		NextRun: optional(e.Next), Reasons: []reasonView{}, Story: []reasonView{}, Advice: append([]string{}, advice...),
+	}
+	for i := range e.Reasons {
+		r := &e.Reasons[i]
+		v.Reasons = append(v.Reasons, viewReason(r, e.Job.Spec.ID, reasonWords(s, e, r)))
+	}
+	for i := range e.Story {
+		r := &e.Story[i]
+		v.Story = append(v.Story, viewReason(r, e.Job.Spec.ID, storyWords(r)))
+	}
+	return v
+}
+
+func viewReason(r *queue.Reason, id, words string) reasonView {
+	v := reasonView{
+		Code: r.Code, Text: words, Until: optional(r.Until), Ahead: r.Ahead, First: []aheadView{}, Workers: []string{},
+	}
+	if r.Event != nil {
+		v.Event = viewEvent(story{*r.Event, id})
+	}
+	for _, a := range r.First {
+		v.First = append(v.First, aheadView{ID: a.ID, Priority: a.Priority, DueSince: a.Since})
+	}
+	for _, w := range r.Workers {
+		v.Workers = append(v.Workers, w.ID)
+	}
+	return v
+}
