@@ -14,15 +14,27 @@ import (
 
 const readme = "../../README.md"
 
-// TestReadme_TranscriptIsTrue types what the README shows and compares what it gets.
-func TestReadme_TranscriptIsTrue(t *testing.T) {
+// TestTranscripts_AreTrue types what the pages show and compares what it gets.
+func TestTranscripts_AreTrue(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a POSIX shell")
 	}
+	for page, commands := range map[string]int{readme: 5, docs + "/guides/what-happened-to-my-job.md": 10} {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			if ran := typeTranscript(t, page); ran < commands {
+				t.Errorf("it shows %d commands only: this test does not see them", ran)
+			}
+		})
+	}
+}
+
+// typeTranscript runs the commands of a page, in order and in one directory. It returns their number.
+func typeTranscript(t *testing.T, page string) (ran int) {
+	t.Helper()
 	dir := t.TempDir()
-	ran := 0
-	for _, block := range fenced(t, readme, "console") {
+	for _, block := range fenced(t, page, "console") {
 		for command := range strings.SplitSeq("\n"+block, "\n$ ") {
 			if command == "" {
 				continue
@@ -42,9 +54,7 @@ func TestReadme_TranscriptIsTrue(t *testing.T) {
 			ran++
 		}
 	}
-	if ran < 5 {
-		t.Errorf("the README shows %d commands only: this test does not see them", ran)
-	}
+	return ran
 }
 
 // What differs from run to run, and what it is replaced by.
@@ -53,7 +63,10 @@ var unsettled = []struct {
 	with    string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
 	{regexp.MustCompile(`\S+@\S+ \d+ `), "WHO "},
+	{regexp.MustCompile(`\b[0-9A-Z]{16}( pid \d+)?`), "WORKER"},
+	{regexp.MustCompile(`Directory: .*`), "Directory"},
 	{regexp.MustCompile(`after \d+(\.\d+)?(ns|µs|ms|s)\b`), "after SPAN"},
 	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},
 	{regexp.MustCompile(`\b(now|\d+[smh] ago)\b`), "AGO"},
