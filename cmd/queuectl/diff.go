@@ -19,8 +19,9 @@ type diffCmd struct {
 
 // Help is shown below the usage line.
 func (diffCmd) Help() string {
-	return `Jobs that came, moved or went, settings that were changed, workers that started or ended: the difference of the
-two states, and not every step between them. For the steps there is 'queuectl log list'.
+	return `Jobs that came, moved or went, settings that were changed, workers that started or ended: the
+difference of the two states, and not every step between them. For the steps there is 'queuectl log
+list'.
 
 Examples:
 

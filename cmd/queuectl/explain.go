@@ -20,8 +20,8 @@ type explainCmd struct {
 
 // Help is shown below the usage line.
 func (explainCmd) Help() string {
-	return `Why the job waits, runs, or is dead; how it came there; when it can run next; and what you can do about it. What it
-says rests on events, whose positions are named, or on what is so now.
+	return `Why the job waits, runs, or is dead; how it came there; when it can run next; and what you can do
+about it. What it says rests on events, whose positions are named, or on what is so now.
 
 Examples:
 

@@ -16,9 +16,10 @@ type historyCmd struct {
 
 // Help is shown below the usage line.
 func (historyCmd) Help() string {
-	return `What happened to the job, in order: each attempt with how long the job had waited for it, how long it took, how it
-ended and the last line that it printed, and between them what people did. The number of a run is the position of
-its start; 'queuectl logs ID --run N' prints what that run printed, 'queuectl explain ID' says what it means.
+	return `What happened to the job, in order: each attempt with how long the job had waited for it, how long
+it took, how it ended and the last line that it printed, and between them what people did. The
+number of a run is the position of its start; 'queuectl logs ID --run N' prints what that run
+printed, 'queuectl explain ID' says what it means.
 
 As JSON it is every event of the job, like 'queuectl log list --job ID'.
 

@@ -15,13 +15,14 @@ type logFollowCmd struct {
 
 // Help is shown below the usage line.
 func (logFollowCmd) Help() string {
-	return `Every event as it happens, once and in order, until Ctrl-C (exit code 130) or until nobody reads the output
-any more. On a terminal a table, otherwise JSON lines. An event is printed when it is durable.
+	return `Every event as it happens, once and in order, until Ctrl-C (exit code 130) or until nobody reads the
+output any more. On a terminal a table, otherwise JSON lines. An event is printed when it is
+durable.
 
 To go on after a pause or a crash, remember the position of the last line that was dealt with, and give
 --from that position plus one: no event is missed and none comes twice. --from 1 begins with the log.
 
-A moment is ` + momentForms + `.
+` + momentHelp + `
 
 Examples:
 

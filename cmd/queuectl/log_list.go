@@ -23,10 +23,10 @@ func (logListCmd) Help() string {
 	return `On a terminal: a table of the newest 50 events. Through a pipe: all events as JSON lines. Several
 conditions must all be met.
 
-A moment is ` + momentForms + `.
-Times are compared with each event's own: a clock that was set back shows as times out of order. With a
-position, reading begins there and not at the beginning of the log. To read on later, give --from the last
-position that was seen, plus one.
+` + momentHelp + `
+Times are compared with each event's own: a clock that was set back shows as times out of order.
+With a position, reading begins there and not at the beginning of the log. To read on later, give
+--from the last position that was seen, plus one.
 
 Examples:
 

@@ -19,6 +19,10 @@ var momentLayouts = []string{
 	"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
 }
 
+// momentHelp says the same in the help of commands that take moments.
+const momentHelp = `A moment is a position (1200), a time (2030-01-31T08:00:00Z, '2030-01-31 08:00', 2030-01-31, 08:00) or
+how long ago (90m, 2h, 3d).`
+
 // parseMoment reads what follows a flag such as --at, or an argument if flag is "". A time of day is that of today.
 func parseMoment(flag, text string, now time.Time) (queue.Moment, error) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {

@@ -10,9 +10,9 @@ type snapshotCmd struct{}
 
 // Help is shown below the usage line.
 func (snapshotCmd) Help() string {
-	return `A snapshot spares whoever opens the queue the reading of the whole log. Workers write them by themselves,
-and so do commands that had much to read: there is no need to call this. The files in snapshot/ can be
-deleted at any time; the log alone is the truth.
+	return `A snapshot spares whoever opens the queue the reading of the whole log. Workers write them by
+themselves, and so do commands that had much to read: there is no need to call this. The files in
+snapshot/ can be deleted at any time; the log alone is the truth.
 
 Examples:
 
