@@ -133,6 +133,7 @@ func (a *ahead) lostPiece(from, until, end int64) (bool, error) {
 // found is a whole frame that find came to.
 type found struct {
 	offset, size int64 // of its entry; size 0 = none
+	commit       Commit
 	synced       Commit
 }
 
@@ -182,7 +183,8 @@ func (a *ahead) frame(at int64) (found, error) {
 	if bad != nil {
 		return found{}, nil
 	}
-	f := found{size: int64(entrySize(size)), synced: decodeHeader(b).SyncedThrough}
+	h := decodeHeader(b)
+	f := found{size: int64(entrySize(size)), commit: h.Commit, synced: h.SyncedThrough}
 	prefix := f.size - int64(size)
 	f.offset = at - prefix
 	if f.offset < 0 || f.offset+f.size > a.size {

@@ -280,7 +280,7 @@ func (k *crashCheck) goOn(l *Log, dir string, has Commit) error {
 	if err := l.Append(k.t.Context(), (&handle{state: &ledger{}}).proposes("after the power cut")); err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
-	report, err := Verify(k.t.Context(), dir, nil)
+	report, err := Verify(k.t.Context(), dir, VerifyOptions{})
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}

@@ -23,7 +23,7 @@ func openDirLog(t testing.TB, dir string, opt Options) *handle {
 // wantSound fails the test if the log in dir is not sound. It returns the report.
 func wantSound(t testing.TB, dir string) *Report {
 	t.Helper()
-	report, err := Verify(t.Context(), dir, nil)
+	report, err := Verify(t.Context(), dir, VerifyOptions{})
 	if err != nil {
 		t.Fatalf("verify: %v", err)
 	}

@@ -201,7 +201,7 @@ func (j *faultJudge) judge(t *testing.T) {
 	if err := h.Close(); err != nil {
 		j.fail("it cannot be closed afterwards: %v", err)
 	}
-	report, err := Verify(t.Context(), j.dir, nil)
+	report, err := Verify(t.Context(), j.dir, VerifyOptions{})
 	if err != nil || len(report.Damage) > 0 || report.Torn != nil || report.Events != uint64(len(lines))+1 {
 		j.fail("verify: %+v, %v; want a sound log of %d events", report, err, len(lines)+1)
 	}

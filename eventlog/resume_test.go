@@ -157,7 +157,7 @@ func TestOpen_GoesOnFromTheSnapshot(t *testing.T) {
 	}
 	appendTo(t, later, resumed, "e")
 	wantState(t, l, state, append(want, "6:e")...)
-	if report, err := Verify(t.Context(), dir, nil); err != nil || len(report.Damage) > 0 {
+	if report, err := Verify(t.Context(), dir, VerifyOptions{}); err != nil || len(report.Damage) > 0 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }

@@ -240,7 +240,8 @@ func (w *window) peek(offset int64, n int) ([]byte, error) {
 	got, err := w.r.ReadAt(w.buf, offset)
 	w.buf = w.buf[:got]
 	w.got += int64(got)
-	if got < want && !errors.Is(err, io.EOF) { // EOF: it was cut since it was measured
+	// EOF: it was cut since it was measured. What the disk gives back before a bad spot is as good.
+	if got < n && !errors.Is(err, io.EOF) {
 		w.buf = w.buf[:0]
 		return nil, fmt.Errorf("read segment: %w", err)
 	}

@@ -43,12 +43,15 @@ type dirSource struct {
 }
 
 func (s dirSource) segments() ([]segmentInfo, error) {
-	segments, bad, err := listSegments(s.dir)
+	segments, bad, err := s.list()
 	if err == nil && len(bad) > 0 {
 		err = bad[0]
 	}
 	return segments, err
 }
+
+// list is segments, and what is wrong with their names.
+func (s dirSource) list() ([]segmentInfo, []*CorruptError, error) { return listSegments(s.dir) }
 
 // open looks in log first: a segment that leaves it in between is in sealed by then.
 func (s dirSource) open(first Commit) (segmentFile, error) {

@@ -16,7 +16,7 @@ import (
 
 func verify(tb testing.TB, dir string) *Report {
 	tb.Helper()
-	report, err := Verify(context.Background(), dir, nil)
+	report, err := Verify(context.Background(), dir, VerifyOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -39,12 +39,12 @@ func TestVerify_SoundLog(t *testing.T) {
 	promise(t, dir, h)
 	put(t, filepath.Join(dir, quarantineDir, "1"), nil)
 	var last, total int64
-	report, err := Verify(context.Background(), dir, func(done, all int64) {
+	report, err := Verify(context.Background(), dir, VerifyOptions{Progress: func(done, all int64) {
 		if done < last || done > all {
 			t.Errorf("progress went from %d to %d of %d", last, done, all)
 		}
 		last, total = done, all
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,25 +118,19 @@ func TestVerify_FindsEveryDamage(t *testing.T) {
 		h.fill(t, 3000)
 	}
 	dir := h.write(t)
-	events := uint64(0) // in the sound frames
-	for i, s := range h.segments {
-		switch i {
-		case 1, 5: // a flip in the second commit
-			at := h.tips[s.first]
-			s.data[at.offset+20] ^= 1
-			put(t, h.path(dir, i), s.data)
-			events += uint64(at.head.Position - h.tips[s.first-1].head.Position)
-		case 3:
-			if err := os.Remove(h.path(dir, i)); err != nil {
-				t.Fatal(err)
-			}
-		default:
-			end := h.end()
-			if i+1 < len(h.segments) {
-				end = h.tips[h.segments[i+1].first-1]
-			}
-			events += uint64(end.head.Position - h.tips[s.first-1].head.Position)
-		}
+	events := uint64(h.end().head.Position) // in the sound frames
+	eventsOf := func(c Commit) uint64 { return uint64(h.tips[c].head.Position - h.tips[c-1].head.Position) }
+	for _, i := range []int{1, 5} { // a flip in the second commit
+		second := h.segments[i].first + 1
+		h.segments[i].data[h.tips[second-1].offset+20] ^= 1
+		put(t, h.path(dir, i), h.segments[i].data)
+		events -= eventsOf(second)
+	}
+	for c := h.segments[3].first; c < h.segments[4].first; c++ {
+		events -= eventsOf(c)
+	}
+	if err := os.Remove(h.path(dir, 3)); err != nil {
+		t.Fatal(err)
 	}
 	report := verify(t, dir)
 	want := []CorruptError{
@@ -155,6 +149,19 @@ func TestVerify_FindsEveryDamage(t *testing.T) {
 	}
 	if report.Head != h.tips[h.segments[1].first].head || report.Events != events || report.Segments != 5 {
 		t.Errorf("got head %+v, %d events, %d segments; want %d events", report.Head, report.Events, report.Segments, events)
+	}
+	for i, missing := range [][2]Commit{
+		{h.segments[1].first + 1, h.segments[1].first + 1},
+		{h.segments[3].first, h.segments[4].first - 1},
+		{h.segments[5].first + 1, h.segments[5].first + 1},
+	} {
+		want := Gap{
+			After: h.tips[missing[0]-1].head, Commit: missing[1] + 1, First: h.tips[missing[1]].head.Position + 1,
+			Damage: report.Damage[i : i+1],
+		}
+		if got := report.Gaps[i]; fmt.Sprint(got) != fmt.Sprint(want) || len(report.Gaps) != 3 {
+			t.Errorf("gap %d is\n%+v, want\n%+v", i, got, want)
+		}
 	}
 }
 
@@ -232,12 +239,12 @@ func TestVerify_NamesAcknowledgedCommitsThatAreGone(t *testing.T) {
 
 func TestVerify_RefusesWhatIsNotOurs(t *testing.T) {
 	t.Parallel()
-	if _, err := Verify(context.Background(), t.TempDir(), nil); !errors.Is(err, ErrNoLog) {
+	if _, err := Verify(context.Background(), t.TempDir(), VerifyOptions{}); !errors.Is(err, ErrNoLog) {
 		t.Errorf("no log: got %v", err)
 	}
 	dir := newHandmade(58, 0).write(t)
 	put(t, filepath.Join(dir, logDir, formatFile), bytes.Repeat([]byte("x"), 50))
-	if _, err := Verify(context.Background(), dir, nil); !errors.Is(err, ErrNotOurs) {
+	if _, err := Verify(context.Background(), dir, VerifyOptions{}); !errors.Is(err, ErrNotOurs) {
 		t.Errorf("other FORMAT: got %v", err)
 	}
 }
@@ -247,7 +254,7 @@ func TestVerify_EndsWithItsContext(t *testing.T) {
 	h := threeSegments(t, 59)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Verify(ctx, h.write(t), nil); !errors.Is(err, context.Canceled) {
+	if _, err := Verify(ctx, h.write(t), VerifyOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -277,7 +284,7 @@ func TestVerify_ItsContextEndsTheWaitForTheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := Verify(waitedFor{ctx, cancel}, dir, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Verify(waitedFor{ctx, cancel}, dir, VerifyOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	if err := lock.Unlock(); err != nil {

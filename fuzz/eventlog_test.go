@@ -84,7 +84,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("queuectl log\nformat 2\n"), []byte{}, []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, format, first, second, durable []byte) {
 		dir := put(t, format, first, second, durable)
-		report, err := eventlog.Verify(context.Background(), dir, nil)
+		report, err := eventlog.Verify(context.Background(), dir, eventlog.VerifyOptions{})
 		if err != nil {
 			if !errors.Is(err, eventlog.ErrNotOurs) && !errors.Is(err, eventlog.ErrNewer) {
 				t.Fatal(err)

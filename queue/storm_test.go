@@ -112,7 +112,7 @@ func (s *storm) end() {
 }
 
 func (s *storm) check() {
-	report, err := eventlog.Verify(context.Background(), s.dir, nil)
+	report, err := eventlog.Verify(context.Background(), s.dir, eventlog.VerifyOptions{})
 	if err != nil || len(report.Damage) > 0 {
 		s.t.Fatalf("verify: %v, damage %v", err, report)
 	}

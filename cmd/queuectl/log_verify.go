@@ -4,24 +4,31 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
 )
 
-type logVerifyCmd struct{}
+type logVerifyCmd struct {
+	Head []string `placeholder:"POSITION:SHA256" help:"The log must contain this head, which was noted before. May be given several times."`
+}
 
 // Help is shown below the usage line.
 func (logVerifyCmd) Help() string {
 	return `Every frame is checked: length, checksum, order, and the chain of hashes. Nothing is changed, and
-running workers are not disturbed. Exit code 4 says that the log is damaged.
+running workers are not disturbed. Exit code 4 says that the log is damaged, or not the one of the head.
 
 The chain shows any change of what came before the head. It cannot show that the newest events were cut
-off, or that everything was written anew: keep the head that is printed in another place to compare.
+off, or that everything was written anew: note the head in another place, and compare with --head. 16
+digits of the hash are enough.
 
 Examples:
 
   queuectl log verify
-  queuectl log verify -o json`
+  queuectl log verify -o json
+  queuectl log verify --quiet >> /mnt/elsewhere/heads
+  queuectl log verify --head 1200:94e1a55b5e4f734c`
 }
 
 // verifyView is a report as JSON.
@@ -36,6 +43,8 @@ type verifyView struct {
 	Repairs  int         `json:"repairs"`
 	Torn     *tornView   `json:"torn"`
 	Damage   []badRegion `json:"damage"`
+	Gaps     []gapView   `json:"gaps"`
+	Heads    []pinView   `json:"heads"`
 }
 
 type headView struct {
@@ -62,14 +71,43 @@ type badRegion struct {
 	Reason   string `json:"reason"`
 }
 
+// gapView names the events that cannot be read; the last is null if nothing sound follows.
+type gapView struct {
+	First uint64  `json:"first_position"`
+	Last  *uint64 `json:"last_position"`
+}
+
+// pinView is what became of a head that was given.
+type pinView struct {
+	Head    string `json:"head"`
+	Found   bool   `json:"found"`
+	Verdict string `json:"verdict"`
+}
+
+var pinWords = map[eventlog.PinVerdict]string{
+	eventlog.PinFound: "found", eventlog.PinRewritten: "rewritten", eventlog.PinMissing: "missing",
+	eventlog.PinUnreadable: "unreadable", eventlog.PinMistaken: "mistaken",
+}
+
 // Run verifies. It opens no queue, so that it works however damaged the log is.
-func (logVerifyCmd) Run(ctx context.Context, s *session) error {
-	report, err := eventlog.Verify(ctx, s.dir, s.verifyProgress())
+func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
+	opt := eventlog.VerifyOptions{Progress: s.verifyProgress()}
+	for _, text := range c.Head {
+		pin, err := eventlog.ParsePin(text)
+		if err != nil {
+			return usage("--"+err.Error(), "'queuectl log verify --quiet' prints the head as --head takes it")
+		}
+		opt.Heads = append(opt.Heads, pin)
+	}
+	report, err := eventlog.Verify(ctx, s.dir, opt)
 	if err != nil {
 		return err
 	}
 	switch {
 	case s.quiet:
+		if report.Sound() {
+			s.printf("%v", report.Head.Pin())
+		}
 	case s.format.machine():
 		if err := s.document(viewReport(report)); err != nil {
 			return err
@@ -77,13 +115,54 @@ func (logVerifyCmd) Run(ctx context.Context, s *session) error {
 	default:
 		printReport(s, report)
 	}
-	if len(report.Damage) == 0 {
-		return nil
+	heads := headFailure(report.Heads)
+	if len(report.Damage) > 0 {
+		if heads != nil {
+			s.warn(heads.Error())
+		}
+		return &failure{
+			message: "the log is damaged in " + count(len(report.Damage), "place"), err: report.Damage[0],
+			hint: "nothing was changed, and the sound part can still be read with 'queuectl log list'",
+		}
 	}
-	return &failure{
-		message: "the log is damaged in " + count(len(report.Damage), "place"), err: report.Damage[0],
-		hint: "nothing was changed, and the sound part can still be read with 'queuectl log list'",
+	return heads
+}
+
+// headFailure is what it means that the log, sound in itself, does not contain a head that was noted.
+func headFailure(checks []eventlog.PinCheck) error {
+	const careful = "do not repair anything: compare with a backup, and look who can write the queue's files"
+	var mistaken error
+	for _, c := range checks {
+		switch c.Verdict {
+		case eventlog.PinRewritten:
+			return &failure{
+				exit: exitDamaged, code: "rewritten", hint: careful,
+				message: fmt.Sprintf("history was rewritten: the log does not have the head %v; commit %d, which ends at position %d, is another", c.Pin, c.Found.Commit, c.Found.Position),
+			}
+		case eventlog.PinUnreadable:
+			return &failure{
+				exit: exitDamaged, code: "damaged", hint: careful,
+				message: fmt.Sprintf("it cannot be told whether the log has the head %v: it would be where the damage is", c.Pin),
+			}
+		case eventlog.PinMissing:
+			return &failure{
+				exit: exitDamaged, code: "commits_missing", hint: careful,
+				message: fmt.Sprintf("the newest commits are missing: the log ends before the head %v", c.Pin),
+			}
+		case eventlog.PinMistaken:
+			mistaken = usage(
+				fmt.Sprintf("--head %v: the commit with this hash ends at position %d", c.Pin, c.Found.Position),
+				"the position is that of the commit's last event; 'queuectl log verify --quiet' prints the head as --head takes it")
+		}
 	}
+	return mistaken
+}
+
+// foreign says that the log is another than the one whose heads were noted.
+func foreign(checks []eventlog.PinCheck) bool {
+	return slices.ContainsFunc(checks, func(c eventlog.PinCheck) bool {
+		return c.Verdict == eventlog.PinRewritten || c.Verdict == eventlog.PinMissing
+	})
 }
 
 // verifyProgress shows on a terminal how far a long check has come.
@@ -92,11 +171,16 @@ func (s *session) verifyProgress() func(done, total int64) {
 	if !s.errTerminal || s.quiet {
 		return nil
 	}
+	begun := time.Now()
 	return func(done, total int64) {
 		if total < worthIt {
 			return
 		}
-		fmt.Fprintf(s.stderr, "\rChecked %s of %s\x1b[K", size(done), size(total))
+		left := ""
+		if took := time.Since(begun); took > time.Second && done > 0 {
+			left = ", " + roughly(time.Duration(float64(took)*float64(total-done)/float64(done))) + " left"
+		}
+		fmt.Fprintf(s.stderr, "\rChecked %s of %s%s\x1b[K", size(done), size(total), left)
 		if done >= total {
 			fmt.Fprint(s.stderr, "\r\x1b[K")
 		}
@@ -105,10 +189,10 @@ func (s *session) verifyProgress() func(done, total int64) {
 
 func viewReport(r *eventlog.Report) verifyView {
 	v := verifyView{
-		Sound: len(r.Damage) == 0, LogID: hex.EncodeToString(r.ID[:]),
+		Sound: r.Sound(), LogID: hex.EncodeToString(r.ID[:]),
 		Head:    viewHead(r.Head),
 		Durable: uint64(r.Durable), Segments: r.Segments, Events: r.Events, Bytes: r.Bytes, Repairs: r.Repairs,
-		Damage: []badRegion{},
+		Damage: []badRegion{}, Gaps: []gapView{}, Heads: []pinView{},
 	}
 	if r.Torn != nil {
 		v.Torn = &tornView{r.Torn.Segment, r.Torn.Offset, r.Torn.Size}
@@ -116,13 +200,23 @@ func viewReport(r *eventlog.Report) verifyView {
 	for _, d := range r.Damage {
 		v.Damage = append(v.Damage, badRegion{d.Path, d.Offset, uint64(d.Commit), uint64(d.Position), d.Reason})
 	}
+	for _, g := range r.Gaps {
+		first, last := g.Missing()
+		v.Gaps = append(v.Gaps, gapView{uint64(first), optional(uint64(last))})
+	}
+	for _, c := range r.Heads {
+		v.Heads = append(v.Heads, pinView{c.Pin.String(), c.Verdict == eventlog.PinFound, pinWords[c.Verdict]})
+	}
 	return v
 }
 
 func printReport(s *session, r *eventlog.Report) {
 	verdict := s.paint(green, "The log is sound.")
-	if len(r.Damage) > 0 {
+	switch {
+	case len(r.Damage) > 0:
 		verdict = s.paint(red, "The log is damaged.")
+	case foreign(r.Heads):
+		verdict = s.paint(red, "The log is sound in itself, and is not the one that was noted.")
 	}
 	s.printf("%s", verdict)
 	s.fields(
@@ -138,4 +232,26 @@ func printReport(s *session, r *eventlog.Report) {
 	for _, d := range r.Damage {
 		s.printf("%s at offset %d (commit %d, position %d): %s", d.Path, d.Offset, d.Commit, d.Position, d.Reason)
 	}
+	for _, g := range r.Gaps {
+		s.printf("%s", gapWords(g))
+	}
+	for _, c := range r.Heads {
+		if c.Verdict == eventlog.PinFound {
+			s.printf("The head %v is in the log: everything up to it is as it was.", c.Pin)
+		}
+	}
+}
+
+// gapWords says which events a gap hides.
+func gapWords(g eventlog.Gap) string {
+	first, last := g.Missing()
+	switch {
+	case g.Commit == 0:
+		return fmt.Sprintf("What follows event %d cannot be read.", g.After.Position)
+	case last < first:
+		return fmt.Sprintf("Event %d does not follow event %d: one of them was changed.", g.First, g.After.Position)
+	case last == first:
+		return fmt.Sprintf("Event %d cannot be read; what follows it can.", first)
+	}
+	return fmt.Sprintf("Events %d to %d cannot be read; what follows them can.", first, last)
 }
