@@ -36,6 +36,10 @@ var rooms = map[string]room{
 		ours: []string{"job", "projection", "scheduler"}, pure: true,
 		reason: "rules are functions of state, command and time; what they could read otherwise, replay would not see",
 	},
+	"simulate": {
+		ours: []string{"job", "projection", "scheduler", "decide"}, pure: true,
+		reason: "what would have happened is found with the real rules, and the same record and scenario give the same answer",
+	},
 	"eventlog": {
 		ours: []string{"internal/file"},
 		library: []string{

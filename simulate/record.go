@@ -1,0 +1,154 @@
+package simulate
+
+import (
+	"math"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+// Record is what a log says about its jobs and workers, in the form that a simulation needs. It is never
+// changed: any number of simulations may run on it. Get one from [Recorder.Record].
+//
+// Its times are those of a clock that never runs backward: where the wall clock was set back, the time
+// between two commits counts as none.
+type Record struct {
+	logID      [16]byte
+	start, end int64 // Unix nanoseconds
+	settings   map[string]string
+	opened     []opened // jobs that waited or ran at the start, in order of enqueue
+	crews      []crew   // those there at the start come first
+	there      int      // how many of them were
+	script     []op     // in order
+	changes    []change // of settings
+	jobs       []entrant
+	measured   int   // of them, those that ended
+	runs       []run // in the order of their ends; those of a job are linked
+	pools      pools
+	kinds      []string // of jobs, each once
+	base       float64  // back-off base that workers had brought with them; 0 = none was seen
+	recorded   *meter
+}
+
+// Span returns the first and the last moment of the record.
+func (r *Record) Span() (start, end time.Time) { return instant(r.start), instant(r.end) }
+
+// Measures returns what really was.
+func (r *Record) Measures() Measures { return r.recorded.measures(r) }
+
+func instant(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+// entrant is a job of the record. What it would do is left out: nothing is run.
+type entrant struct {
+	queue, kind string
+	priority    int32
+	maxRetries  uint32
+	ownRetries  bool // its author said how many; otherwise the setting did
+	onCrash     job.OnCrash
+	limits      *limits // nil = its author set none
+	enqueued    int64
+	due         int64 // 0 = at once
+	first       int32 // of its whole runs; none = it has none
+	ended       bool  // at the end of the record: what became of it is known
+}
+
+// limits are what few specs have.
+type limits struct {
+	timeout, backoffMax        *time.Duration
+	backoffBase, backoffJitter *float64
+}
+
+// none is the number of no job, run, worker or step of the script.
+const none = -1
+
+// spec returns the job as it is enqueued in a simulation at the given time.
+func (e *entrant) spec(id string) job.Spec {
+	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash}
+	if e.kind == "" {
+		s.Command = ":" // a shell job: the lane is what matters
+	}
+	if e.ownRetries {
+		s.MaxRetries = new(e.maxRetries)
+	}
+	if e.due != 0 {
+		s.RunAt = instant(e.due)
+	}
+	if l := e.limits; l != nil {
+		s.Timeout, s.BackoffMax, s.BackoffBase, s.BackoffJitter = l.timeout, l.backoffMax, l.backoffBase, l.backoffJitter
+	}
+	return s
+}
+
+// opened is what had become of a job before the start of the record.
+type opened struct {
+	job               int32
+	state             job.State
+	attempts, crashes uint32
+	since             int64 // when it might run
+	due               int64 // 0 = at once
+	crew              int32 // that runs it; none = it waits
+	claimed           int64
+}
+
+// run is a run of the record.
+type run struct {
+	held    int64         // ns from its claim to the commit of its outcome: the slot was taken that long
+	took    int64         // ns that its command or handler took
+	why     job.Why       // it failed; WhyNone = it went well
+	timeout time.Duration // that it ran into; 0 = it did not
+	next    int32         // of the same job
+	cut     cut
+}
+
+// cut says what ended a run before its time. How long it would have lasted is not known, but that it lasted
+// as long as it did.
+type cut uint8
+
+const (
+	whole cut = iota // it ended by itself: its length and its outcome are the job's own
+	asked            // somebody asked for its end
+	lost             // its worker died; nobody knows when
+)
+
+// crew is a worker.
+type crew struct {
+	slots int
+	lanes scheduler.Lanes
+}
+
+// op is a step of the script: what people and machines did, in order.
+type op struct {
+	at   int64
+	what what
+	subj int32 // number of the job, the crew or the change of a setting
+	wait int64 // ns from a request to end a run to the end of that run
+}
+
+type what uint8
+
+const (
+	arrive    what = iota // a job is enqueued
+	retry                 // somebody brings a dead or failed job back
+	retryDead             // … a dead one
+	cancel                // somebody cancels a job, waiting or running
+	kill                  // somebody ends a run
+	set                   // a setting is changed
+	begin                 // a worker starts
+	halt                  // it is asked to stop, and claims nothing more
+	giveBack              // it gives back what it runs
+	leave                 // it stops
+	leaveIdle             // it stops as soon as nothing is left for it
+	lose                  // its process dies
+)
+
+// change is a setting with its new value, "" = the default.
+type change struct{ key, value string }
+
+// later returns the moment that is d after t, or the last one that there is.
+func later(t, d int64) int64 {
+	if d > 0 && t > math.MaxInt64-d {
+		return math.MaxInt64
+	}
+	return t + d
+}

@@ -1,0 +1,289 @@
+package simulate
+
+import (
+	"container/heap"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/scheduler"
+)
+
+// sigTerm is what a run is ended with.
+const sigTerm = 15
+
+// id is the name of a job in a simulation: its own may have been given twice, one job after the other.
+func id(number int32) string { return fmt.Sprintf("job%d", number) }
+
+// prepare brings the queue into the state that the record begins with.
+func (m *machine) prepare() {
+	r := m.record
+	m.now, m.meter.now = r.start, r.start
+	if len(r.opened) > 0 {
+		m.now = min(m.now, r.jobs[r.opened[0].job].enqueued)
+	}
+	m.fold([]job.Event{job.LogCreated{LogID: r.logID, Format: 1, Level: 1}})
+	for _, key := range sortedKeys(r.settings) {
+		m.set(change{key, r.settings[key]})
+	}
+	if n := m.scenario.Workers; n > 0 {
+		m.begin(none, crew{slots: n, lanes: scheduler.Lanes{Shell: true, Kinds: r.kinds}})
+	} else {
+		for i := range r.there {
+			m.begin(int32(i), r.crews[i])
+		}
+	}
+	if len(r.opened) > 0 {
+		ghost := m.position + 1 // the worker that ran what was run before
+		m.must(decide.StartWorker(m.state, m.at(), &job.WorkerStarted{ID: "before", Slots: 1, Shell: true}))
+		for i := range r.opened {
+			m.reopen(&r.opened[i], ghost)
+		}
+		m.must(decide.StopWorker(m.state, m.at(), ghost, ""))
+	}
+	m.now = r.start
+	for _, key := range sortedKeys(m.scenario.Set) {
+		m.must(decide.SetConfig(m.state, m.at(), key, m.scenario.Set[key]))
+	}
+}
+
+// reopen brings a job into the state in which it was when the record began. What was decided before is
+// not decided again.
+func (m *machine) reopen(o *opened, ghost job.Position) {
+	e := &m.record.jobs[o.job]
+	m.now = max(m.now, e.enqueued)
+	spec := e.spec(id(o.job))
+	spec.MaxRetries, spec.RunAt = new(e.maxRetries), time.Time{}
+	key := m.position + 1
+	m.fold([]job.Event{&job.JobEnqueued{Spec: spec, Due: e.due}})
+	m.enter(o.job, key)
+	past := func(end func(run job.Position) job.Event) {
+		run := m.position + 1
+		m.fold([]job.Event{job.JobClaimed{Job: key, Worker: ghost}, end(run)})
+	}
+	for range o.crashes {
+		past(func(run job.Position) job.Event { return job.RunLost{Job: key, Run: run, Worker: ghost} })
+	}
+	for range o.attempts {
+		past(func(run job.Position) job.Event {
+			return &job.JobFailed{Job: key, Run: run, Why: job.WhyExit, NextAttemptAt: o.due}
+		})
+	}
+	if o.state == job.Pending && (o.attempts > 0 || o.due != e.due) {
+		past(func(run job.Position) job.Event { return job.RunReturned{Job: key, Run: run, Why: job.WhyStop} })
+	}
+	if t := m.takerOf(o); t != nil {
+		m.fold([]job.Event{job.JobClaimed{Job: key, Worker: t.key}})
+		m.meter.reentered(o.job, job.Processing, o.since)
+		m.start(o.job, t, o.claimed)
+		return
+	}
+	m.meter.reentered(o.job, m.stateOf(o.job), o.since)
+}
+
+// takerOf returns the worker that runs a job when the record begins, nil for none. With other workers than
+// the record's, what they have no slot for waits.
+func (m *machine) takerOf(o *opened) *team {
+	if o.state != job.Processing {
+		return nil
+	}
+	t := m.crews[0]
+	if m.scenario.Workers == 0 {
+		t = m.teams[o.crew]
+	}
+	if t.free == 0 {
+		return nil
+	}
+	return t
+}
+
+// act does what people or machines did.
+func (m *machine) act(o *op) {
+	switch o.what {
+	case arrive:
+		m.arrive(o.subj)
+		return
+	case set:
+		m.set(m.record.changes[o.subj])
+		return
+	case retry, retryDead, cancel, kill:
+		if m.keys[o.subj] != 0 {
+			m.interfere(o)
+		}
+		return
+	}
+	if m.scenario.Workers > 0 {
+		return // it is about the workers that were
+	}
+	if o.what == begin {
+		m.begin(o.subj, m.record.crews[o.subj])
+		return
+	}
+	t := m.teams[o.subj]
+	t.halted = t.halted || o.what != leaveIdle
+	switch o.what {
+	case giveBack:
+		m.giveBack(t)
+	case leave:
+		t.leaving = true
+	case leaveIdle:
+		t.whenIdle = true
+	case lose:
+		m.lose(t)
+	}
+}
+
+// arrive enqueues a job, unless the settings do not admit it.
+func (m *machine) arrive(number int32) {
+	key := m.position + 1
+	events, err := decide.Enqueue(m.state, m.at(), []job.Spec{m.record.jobs[number].spec(id(number))}, false)
+	if err != nil {
+		if m.record.jobs[number].ended {
+			m.left--
+		}
+		return
+	}
+	m.fold(events)
+	m.enter(number, key)
+	m.meter.entered(number, events[0].(*job.JobEnqueued).Due)
+}
+
+func (m *machine) enter(number int32, key job.Position) {
+	m.keys[number] = key
+	m.numbers[key] = number
+}
+
+// set changes a setting, unless the scenario says what it is.
+func (m *machine) set(c change) {
+	if _, given := m.scenario.Set[c.key]; given {
+		return
+	}
+	rule := func() ([]job.Event, error) { return decide.SetConfig(m.state, m.at(), c.key, c.value) }
+	if c.value == "" {
+		rule = func() ([]job.Event, error) { return decide.UnsetConfig(m.state, m.at(), c.key) }
+	}
+	m.must(rule())
+}
+
+// interfere does to a job what somebody did to it. If the job is in another state now, it comes too late or
+// too early, and nothing happens.
+func (m *machine) interfere(o *op) {
+	ended := m.stateOf(o.subj).Ended()
+	ids := []string{id(o.subj)}
+	var events []job.Event
+	var err error
+	switch o.what {
+	case retry, retryDead:
+		events, err = decide.Retry(m.state, m.at(), ids, o.what == retryDead)
+	case cancel:
+		events, err = decide.Cancel(m.state, m.at(), ids)
+	case kill:
+		events, err = decide.Kill(m.state, m.at(), ids, sigTerm)
+	}
+	if err != nil {
+		return
+	}
+	m.fold(events)
+	if a := m.running[o.subj]; a != nil {
+		m.shorten(a, later(m.now, o.wait))
+		return
+	}
+	if ended && m.record.jobs[o.subj].ended {
+		m.left++
+	}
+	m.settled(o.subj)
+}
+
+// shorten lets a run end earlier, because it was asked to.
+func (m *machine) shorten(a *active, end int64) {
+	if end > a.end {
+		return
+	}
+	a.end = end
+	a.outcome.Failure, a.outcome.Result.Signal = job.WhySignal, sigTerm
+	if a.source != none && m.record.runs[a.source].cut == asked {
+		a.outcome.Failure = m.record.runs[a.source].why // it may have ended well nevertheless
+	}
+	m.unrun(a)
+	heap.Fix(&m.ends, a.place)
+}
+
+// unrun gives the job its run again, which did not come to its own end as it did in the record.
+func (m *machine) unrun(a *active) {
+	if a.source != none && m.record.runs[a.source].cut == whole {
+		m.next[a.job], a.source = a.source, none
+	}
+}
+
+func (m *machine) begin(number int32, c crew) {
+	t := &team{crew: c, key: m.position + 1, free: c.slots}
+	m.must(decide.StartWorker(m.state, m.at(), &job.WorkerStarted{
+		ID: fmt.Sprintf("worker%d", number), Slots: uint32(c.slots),
+		Queues: c.lanes.Queues, Kinds: c.lanes.Kinds, Shell: c.lanes.Shell,
+	}))
+	m.crews = append(m.crews, t)
+	m.teams[number] = t
+	m.meter.slots += c.slots
+}
+
+// runsOf returns what a worker runs, in the order in which it began.
+func (m *machine) runsOf(t *team) []*active {
+	var runs []*active
+	for _, a := range m.ends {
+		if a.team == t {
+			runs = append(runs, a)
+		}
+	}
+	slices.SortFunc(runs, func(a, b *active) int { return a.order - b.order })
+	return runs
+}
+
+func (m *machine) giveBack(t *team) {
+	for _, a := range m.runsOf(t) {
+		m.unrun(a)
+		m.conclude(a, decide.Outcome{Job: a.outcome.Job, Run: a.outcome.Run, Returned: job.WhyStop})
+	}
+}
+
+func (m *machine) lose(t *team) {
+	for _, a := range m.runsOf(t) {
+		m.unrun(a)
+		m.must(decide.RunLost(m.state, m.at(), a.outcome.Job, a.outcome.Run))
+		m.release(a)
+	}
+	m.must(decide.WorkerLost(m.state, m.at(), t.key))
+	m.dismiss(t)
+}
+
+// dismissIdle lets workers go that have nothing to do any more and are to leave then.
+func (m *machine) dismissIdle() {
+	for i := len(m.crews) - 1; i >= 0; i-- {
+		if t := m.crews[i]; t.free == t.slots && (t.leaving || t.whenIdle && m.idle(t)) {
+			m.must(decide.StopWorker(m.state, m.at(), t.key, ""))
+			m.dismiss(t)
+		}
+	}
+}
+
+// idle says that no job waits for the worker, and that none runs that may come back to it.
+func (m *machine) idle(t *team) bool {
+	if _, waits := m.state.Timeline.NextDue(t.lanes); waits {
+		return false
+	}
+	return !slices.ContainsFunc(m.ends, func(a *active) bool {
+		return t.lanes.Queues == nil || slices.Contains(t.lanes.Queues, m.record.jobs[a.job].queue)
+	})
+}
+
+func (m *machine) dismiss(t *team) {
+	i := slices.Index(m.crews, t)
+	m.crews = slices.Delete(m.crews, i, i+1)
+	m.meter.slots -= t.slots
+}
+
+func (m *machine) stateOf(number int32) job.State {
+	b, _ := m.state.Jobs.Brief(m.keys[number])
+	return b.State
+}
