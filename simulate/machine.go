@@ -94,7 +94,7 @@ func newMachine(r *Record, s Scenario) (*machine, error) {
 	if err := s.check(r); err != nil {
 		return nil, err
 	}
-	const atLeast, perRun = 100_000, 100 // runs
+	const atLeast, perRun = 10_000, 100 // runs
 	m := &machine{
 		record: r, scenario: s, meter: &meter{}, state: decide.NewState(),
 		keys: make([]job.Position, len(r.jobs)), next: make([]int32, len(r.jobs)),

@@ -34,6 +34,9 @@ type Record struct {
 // Span returns the first and the last moment of the record.
 func (r *Record) Span() (start, end time.Time) { return instant(r.start), instant(r.end) }
 
+// Open returns the number of jobs that had not ended when the record did.
+func (r *Record) Open() int { return len(r.jobs) - r.measured }
+
 // Measures returns what really was.
 func (r *Record) Measures() Measures { return r.recorded.measures(r) }
 

@@ -40,6 +40,9 @@ type Scenario struct {
 	Interrupted func() bool
 }
 
+// MostWorkers bounds Scenario.Workers.
+const MostWorkers = 1_000_000
+
 // Errors that a caller may branch on.
 var (
 	// ErrNoEnd says that of no job in the record the end is known: there is nothing to compare.
@@ -74,9 +77,8 @@ func (s *Scenario) check(r *Record) error {
 			return err
 		}
 	}
-	const mostWorkers = 1_000_000
-	if s.Workers < 0 || s.Workers > mostWorkers {
-		return fmt.Errorf("%d workers: %w: must be 1 to %d", s.Workers, job.ErrInvalid, mostWorkers)
+	if s.Workers < 0 || s.Workers > MostWorkers {
+		return fmt.Errorf("%d workers: %w: must be 1 to %d", s.Workers, job.ErrInvalid, MostWorkers)
 	}
 	switch {
 	case r.measured == 0:

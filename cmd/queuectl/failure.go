@@ -11,6 +11,7 @@ import (
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
+	"github.com/queuectl/queuectl/simulate"
 )
 
 // The exit codes; docs/reference explains them.
@@ -83,6 +84,9 @@ var causes = []struct {
 	{job.ErrWrongState, exitFailed, "wrong_state", "'queuectl show ID' says where a job stands"},
 	{job.ErrQueueFull, exitFailed, "queue_full", "start workers, or raise the limit with 'queuectl config set queue_max N'"},
 	{job.ErrNoWorker, exitFailed, "no_such_worker", "'queuectl worker list' shows the workers"},
+	{simulate.ErrNoEnd, exitFailed, "nothing_recorded", "there must be a job that has ended; 'queuectl worker start --until-empty' runs what is due"},
+	{simulate.ErrNoRuns, exitFailed, "nothing_recorded", "there must be a run that nobody ended; 'queuectl worker start --until-empty' runs what is due"},
+	{simulate.ErrEndless, exitFailed, "endless", "it came to more than 100 times the runs of the record: set less retries, or a greater backoff_base"},
 	{job.ErrUnknownKey, exitFailed, "unknown_key", "'queuectl config list' shows the settings"},
 	{job.ErrInvalid, exitUsage, "invalid", ""},
 	{syscall.ENOTDIR, exitFailed, "not_a_queue", "nothing was changed; choose another directory with --dir"},

@@ -37,6 +37,7 @@ type grammar struct {
 	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
 	Clean    cleanCmd    `cmd:"" group:"The queue:" help:"Let jobs that have ended leave the queue."`
 	Snapshot snapshotCmd `cmd:"" group:"The queue:" help:"Write a snapshot, so that opening the queue is quick."`
+	Simulate simulateCmd `cmd:"" group:"The queue:" help:"Show what would have happened with other settings or workers."`
 	Demo     demoCmd     `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
 	Version  versionCmd  `cmd:"" group:"The queue:" help:"Print the version."`
 }

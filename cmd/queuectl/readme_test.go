@@ -20,7 +20,7 @@ func TestTranscripts_AreTrue(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a POSIX shell")
 	}
-	for page, commands := range map[string]int{readme: 5, docs + "/guides/what-happened-to-my-job.md": 10} {
+	for page, commands := range map[string]int{readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			if ran := typeTranscript(t, page); ran < commands {
@@ -73,6 +73,11 @@ var unsettled = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "LOG"},
 	{regexp.MustCompile(`\d+(\.\d+)? (KiB|B)\b`), "SIZE"},
+	{regexp.MustCompile(`(?m)  (=|new|[+-]\d+\.\d %)$`), " CHANGE"},
+	{regexp.MustCompile(`\b\d+\.\d %`), "PART"},
+	{regexp.MustCompile(`(?m)^slots .*`), "slots"},
+	{regexp.MustCompile(`\b\d+(\.\d+)?(e\+\d+)?/s`), "RATE"},
+	{regexp.MustCompile(`(?m) (\d+m)?\d+(\.\d+)?(ns|µs|ms|s)(\s)`), " SPAN$4"},
 	{regexp.MustCompile(`[ \t]+`), " "}, // columns are as wide as their contents
 }
 

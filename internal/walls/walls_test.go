@@ -73,7 +73,7 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "eventlog", "queue"},
+		ours: []string{"job", "projection", "eventlog", "queue", "simulate"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth",
