@@ -152,8 +152,8 @@ func (r *Recorder) begin() {
 		r.enter(j)
 		r.meter.reentered(j.number, j.state, j.since)
 		o := opened{job: j.number, state: j.state, since: j.since, attempts: j.attempts, crashes: j.crashes, due: j.waits, crew: none}
-		if j.state == job.Processing {
-			o.crew, o.claimed = r.workers[j.worker].number, j.claimed
+		if w := r.workers[j.worker]; j.state == job.Processing && w != nil {
+			o.crew, o.claimed = w.number, j.claimed
 		}
 		r.record.opened = append(r.record.opened, o)
 	}

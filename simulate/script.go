@@ -89,14 +89,14 @@ func (m *machine) takerOf(o *opened) *team {
 	if o.state != job.Processing {
 		return nil
 	}
-	t := m.crews[0]
-	if m.scenario.Workers == 0 {
-		t = m.teams[o.crew]
+	number := o.crew
+	if m.scenario.Workers > 0 {
+		number = none
 	}
-	if t.free == 0 {
-		return nil
+	if t := m.teams[number]; t != nil && t.free > 0 {
+		return t
 	}
-	return t
+	return nil
 }
 
 // act does what people or machines did.

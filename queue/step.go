@@ -1,0 +1,143 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+)
+
+// Step is an event together with what it changed.
+type Step struct {
+	Record
+	Job     string   // id of the job that the event is about; "" = it is about none
+	Changes []Change // in a fixed order; none for an event that is a fact for people only
+}
+
+// Change is one thing that an event changed.
+type Change struct {
+	Of    string // what it is a part of: "job", "setting", "worker" or "count"
+	Field string // of the job as in lists, else the setting's key, the worker's id or the state that is counted
+	// What it was and what it is, nil = nothing: a string, a uint64, a bool or a time.Time.
+	From, To any
+}
+
+// Step folds the next event as [Replay.Next] does, and says what it changed, which takes longer.
+func (r *Replay) Step(ctx context.Context) (Step, error) {
+	if err := r.fill(ctx); err != nil {
+		return Step{}, err
+	}
+	raw := r.entry.Events[r.next]
+	e, err := job.DecodeEvent(job.Kind(raw.Kind), raw.Data)
+	if err != nil {
+		return Step{}, r.damage(err)
+	}
+	at := r.at()
+	before := r.look(at, e)
+	if err := r.fold(at); err != nil {
+		return Step{}, err
+	}
+	after := r.look(at, e)
+	return Step{Record: Record{At: at, Event: e}, Job: after.id, Changes: before.changes(&after)}, nil
+}
+
+// sight is what an event may change.
+type sight struct {
+	counts  projection.Counts
+	id      string // of the job that it is about
+	job     map[string]any
+	setting string // key of the one that it is about; "" = none
+	value   any
+	workers map[string]any // their states by id, if it is about workers
+	order   []string       // of their starts
+}
+
+// jobFields are the fields of a job that events change, in the order in which they are told.
+var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested"}
+
+func (r *Replay) look(at job.At, e job.Event) sight {
+	jobs := r.state.Jobs
+	s := sight{counts: jobs.Counts()}
+	key := job.Of(e)
+	switch e := e.(type) {
+	case *job.JobEnqueued:
+		key = at.Position
+	case job.ConfigSet:
+		s.lookAtSetting(jobs, e.Key)
+	case job.ConfigUnset:
+		s.lookAtSetting(jobs, e.Key)
+	case *job.WorkerStarted, job.WorkerStopped, job.WorkerLost, job.StopRequested:
+		s.lookAtWorkers(jobs)
+	}
+	if b, known := jobs.Brief(key); key != 0 && known {
+		s.id = jobs.ID(key)
+		s.lookAtJob(&b)
+	}
+	return s
+}
+
+func (s *sight) lookAtJob(b *projection.Brief) {
+	s.job = map[string]any{
+		"state": b.State.String(), "attempts": uint64(b.Attempts), "runs": uint64(b.Runs), "crashes": uint64(b.Crashes),
+		"kill_requested": b.KillAsked,
+	}
+	if b.State.Waiting() && b.Schedule.Due != 0 {
+		s.job["next_attempt_at"] = time.Unix(0, b.Schedule.Due).UTC()
+	}
+}
+
+func (s *sight) lookAtSetting(jobs *projection.Projection, key string) {
+	s.setting = key
+	if !jobs.IsSet(key) {
+		return
+	}
+	config := jobs.Config()
+	if text, err := config.Text(key); err == nil { // else a newer program's
+		s.value = text
+	}
+}
+
+func (s *sight) lookAtWorkers(jobs *projection.Projection) {
+	s.workers = map[string]any{}
+	for w := range jobs.Workers() {
+		state := "running"
+		switch {
+		case w.StopNow:
+			state = "stopping now"
+		case w.Stopping:
+			state = "stopping"
+		}
+		s.workers[w.ID] = state
+		s.order = append(s.order, w.ID)
+	}
+}
+
+// changes compares what was with what is.
+func (s *sight) changes(now *sight) (changes []Change) {
+	compare := func(of, field string, from, to any) {
+		if from != to {
+			changes = append(changes, Change{Of: of, Field: field, From: from, To: to})
+		}
+	}
+	for _, field := range jobFields {
+		from, to := s.job[field], now.job[field]
+		if s.job == nil && (to == uint64(0) || to == false) {
+			continue // of a new job only what is worth saying
+		}
+		compare("job", field, from, to)
+	}
+	compare("setting", now.setting, s.value, now.value)
+	for _, id := range s.order {
+		compare("worker", id, s.workers[id], now.workers[id])
+	}
+	for _, id := range now.order {
+		if _, was := s.workers[id]; !was {
+			compare("worker", id, nil, now.workers[id])
+		}
+	}
+	for _, state := range job.States {
+		compare("count", state.String(), uint64(s.counts[state]), uint64(now.counts[state]))
+	}
+	return changes
+}
