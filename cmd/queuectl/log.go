@@ -3,5 +3,6 @@ package main
 type logCmd struct {
 	List   logListCmd   `cmd:"" help:"List the events of the log."`
 	Follow logFollowCmd `cmd:"" help:"Print events as they happen."`
+	Replay logReplayCmd `cmd:"" help:"Go through the log event by event, and see what each one changed."`
 	Verify logVerifyCmd `cmd:"" help:"Check every byte of the log."`
 }
