@@ -7,6 +7,8 @@
 //     processes that are killed in the middle of a job, power cuts, failing writes, clocks that step,
 //     and compares it after each step with a plain model of what the documentation promises. A failing
 //     history is shrunk to a short one.
+//   - [Log] is a recorded log that a test holds, [Replay] folds it, with a place for what must hold after
+//     every event, and [Shrink] finds the few events that lead to a wrong state.
 //
 // Everything runs on the same engine as a queue in a directory; what is replaced is the disk, the
 // clock and the death of processes. The package does not test what depends on a real disk or on real

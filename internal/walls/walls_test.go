@@ -58,6 +58,10 @@ var rooms = map[string]room{
 		ours: []string{"internal/process"}, library: []string{"golang.org/x/sys"},
 		reason: "it runs one command and knows nothing of jobs",
 	},
+	"internal/gotest": {
+		ours: []string{"job", "projection"}, pure: true,
+		reason: "it writes source and knows nothing of how the log is kept or folded",
+	},
 	"internal/planted": {reason: "it holds tests only"},
 	"internal/walls":   {},
 	"queue": {
@@ -68,7 +72,7 @@ var rooms = map[string]room{
 		reason:  "the engine ties the rooms together; what is above it must not be below it",
 	},
 	"queuetest": {
-		ours:    []string{"job", "projection", "eventlog", "queue"},
+		ours:    []string{"job", "projection", "eventlog", "queue", "internal/gotest"},
 		library: []string{"pgregory.net/rapid"},
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
