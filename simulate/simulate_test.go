@@ -236,3 +236,36 @@ func TestRecorder_BeginsAnywhere(t *testing.T) {
 		})
 	}
 }
+
+// A clock that is set back is the time since no commit: the record is as if it had not been.
+func TestRecorder_ClockStepsBack(t *testing.T) {
+	t.Parallel()
+	log := live(t, load{jobs: mixedLoad(7, 100), slots: 2})
+	want := record(log).Measures()
+	step := len(log) / 2
+	for log[step].At.Time != log[step-1].At.Time { // so that no time is lost
+		step++
+	}
+	const back = int64(time.Hour)
+	for i := range log[step:] {
+		r := &log[step+i]
+		r.At.Time -= back
+		if e, ok := r.Event.(*job.JobFailed); ok {
+			failed := *e
+			failed.NextAttemptAt -= back
+			r.Event = &failed
+		}
+		if e, ok := r.Event.(*job.JobEnqueued); ok && e.Due != 0 {
+			delayed := *e
+			delayed.Due -= back
+			r.Event = &delayed
+		}
+	}
+	stepped := record(log)
+	if got := stepped.Measures(); got != want {
+		t.Errorf("with a step back\n%+v\nwithout\n%+v", got, want)
+	}
+	if got := simulated(t, stepped, simulate.Scenario{}); got != want {
+		t.Errorf("simulated\n%+v\nwant\n%+v", got, want)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/queuectl/queuectl/eventlog"
@@ -42,7 +43,7 @@ Examples:
 
 // Run simulates.
 func (c *simulateCmd) Run(ctx context.Context, s *session) error {
-	scenario, err := c.scenario(ctx)
+	scenario, err := c.scenario(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -63,8 +64,11 @@ func (c *simulateCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
+// idleSettings are about what a simulation does not have: processes, output, and jobs that ended long ago.
+var idleSettings = []string{"kill_grace", "output_tail", "output_max", "retention_completed", "retention_dead"}
+
 // scenario reads what is to be different.
-func (c *simulateCmd) scenario(ctx context.Context) (simulate.Scenario, error) {
+func (c *simulateCmd) scenario(ctx context.Context, s *session) (simulate.Scenario, error) {
 	sc := simulate.Scenario{
 		Set: map[string]string{}, Seed: c.Seed,
 		Interrupted: func() bool { return ctx.Err() != nil },
@@ -83,6 +87,9 @@ func (c *simulateCmd) scenario(ctx context.Context) (simulate.Scenario, error) {
 			return sc, err
 		}
 		sc.Set[key] = canonical
+		if slices.Contains(idleSettings, key) {
+			s.warn(key + " changes nothing in a simulation")
+		}
 	}
 	if c.Workers != nil {
 		if *c.Workers < 1 || *c.Workers > simulate.MostWorkers {

@@ -1,0 +1,87 @@
+package simulate
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+)
+
+// failOnce is a log of one job that fails once, after which its worker stops for the reason.
+func failOnce(base time.Duration, why string) *Record {
+	r, second := NewRecorder(0), int64(time.Second)
+	result := job.Result{Start: 3 * second, End: 4 * second}
+	for i, e := range []struct {
+		seconds int64
+		event   job.Event
+	}{
+		{1, job.LogCreated{}},
+		{2, &job.JobEnqueued{Spec: job.Spec{ID: "a", Command: ":", Queue: "default", MaxRetries: new(uint32(3))}}},
+		{3, &job.WorkerStarted{ID: "w", Slots: 1, Shell: true}},
+		{3, job.JobClaimed{Job: 2, Worker: 3}},
+		{4, &job.JobFailed{Job: 2, Run: 4, Why: job.WhyExit, Result: result, NextAttemptAt: 4*second + int64(base)}},
+		{4 + int64(base/time.Second), job.JobClaimed{Job: 2, Worker: 3}},
+		{5 + int64(base/time.Second), &job.JobCompleted{Job: 2, Run: 6, Result: result}},
+		{6 + int64(base/time.Second), job.WorkerStopped{Worker: 3, Why: why}},
+	} {
+		r.Take(job.At{Position: job.Position(i + 1), Time: e.seconds * second}, e.event)
+	}
+	return r.Record()
+}
+
+func TestRun_AWorkerStopsWhenNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	patient := Scenario{Set: map[string]string{"backoff_base": "60"}}
+	for _, tt := range []struct {
+		why     string
+		waiting int
+	}{{"nothing left", 0}, {"stop requested", 1}} {
+		got, err := Run(failOnce(2*time.Second, tt.why), patient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Waiting != tt.waiting || got.Completed != 1-tt.waiting {
+			t.Errorf("the worker stopped (%s), and then: %+v", tt.why, got)
+		}
+		if tt.waiting == 0 && got.Makespan != 63*time.Second {
+			t.Errorf("it took %v, want 1 s of waiting, two runs of 1 s and a minute between them", got.Makespan)
+		}
+	}
+}
+
+// The back-off base that a worker brings with it is not in the log.
+func TestRecorder_LearnsTheBaseOfWorkers(t *testing.T) {
+	t.Parallel()
+	r := failOnce(7*time.Second, "nothing left")
+	got, err := Run(r, Scenario{})
+	if want := r.Measures(); err != nil || got != want {
+		t.Errorf("simulated\n%+v, %v\nrecorded\n%+v", got, err, want)
+	}
+	other, err := Run(r, Scenario{Set: map[string]string{"backoff_base": "2"}})
+	if err != nil || other.Makespan != got.Makespan-5*time.Second {
+		t.Errorf("with the setting it took %v (%v), and %v without", other.Makespan, err, got.Makespan)
+	}
+}
+
+func TestRun_ComesToAnEnd(t *testing.T) {
+	t.Parallel()
+	r := NewRecorder(0)
+	for i, e := range []job.Event{
+		&job.WorkerStarted{ID: "w", Slots: 1, Shell: true},
+		&job.JobEnqueued{Spec: job.Spec{ID: "a", Command: ":", Queue: "default", MaxRetries: new(uint32(3))}},
+		job.JobClaimed{Job: 2, Worker: 1},
+		&job.JobDied{Job: 2, Run: 3, Why: job.WhyRetries, Failure: job.WhyExit},
+	} {
+		r.Take(job.At{Position: job.Position(i + 1), Time: int64(i + 1)}, e)
+	}
+	record := r.Record()
+	forEver := Scenario{Set: map[string]string{"max_retries": "1000000000"}}
+	if _, err := Run(record, forEver); !errors.Is(err, ErrEndless) {
+		t.Errorf("a job that always fails and is always tried again: %v", err)
+	}
+	forEver.Interrupted = func() bool { return true }
+	if _, err := Run(record, forEver); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
