@@ -1,6 +1,8 @@
 package planted
 
-var plants = append(plantsInTheLog, plantsInTheQueue...)
+import "slices"
+
+var plants = slices.Concat(plantsInTheLog, plantsInTheQueue, plantsInThePast)
 
 // plantsInTheLog break what eventlog and the files beneath it promise.
 var plantsInTheLog = []plant{
