@@ -33,8 +33,11 @@ func Write(w io.Writer, log []Commit, end End) error {
 	s := source{imports: []string{"fmt", "testing", module + "job", module + "queue", module + "queuetest"}}
 	s.line("// The log as it was recorded. Every event stands for itself: what is taken out, changed or added here need")
 	s.line("// only fit what comes before it.")
-	s.line("var log = queuetest.Log{")
+	s.body.WriteString("var log = queuetest.Log{")
 	for i := range log {
+		if i == 0 {
+			s.line("")
+		}
 		s.commit(&log[i])
 	}
 	s.line("}")
@@ -116,8 +119,7 @@ func test(end End) string {
 	var counts strings.Builder
 	for _, state := range job.States {
 		if n := end.Counts[state]; n > 0 {
-			name := state.String()
-			fmt.Fprintf(&counts, ", job.%s: %d", strings.ToUpper(name[:1])+name[1:], n)
+			fmt.Fprintf(&counts, ", job.%s: %d", constants[state], n)
 		}
 	}
 	return strings.NewReplacer(

@@ -11,6 +11,15 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
+// constants are the names of values that a number would not tell much of.
+var constants = map[any]string{
+	job.Pending: "Pending", job.Processing: "Processing", job.Completed: "Completed",
+	job.Failed: "Failed", job.Dead: "Dead", job.Cancelled: "Cancelled",
+	job.WhyExit: "WhyExit", job.WhySignal: "WhySignal", job.WhyTimeout: "WhyTimeout", job.WhyRetries: "WhyRetries",
+	job.WhyCrashes: "WhyCrashes", job.WhyOnCrash: "WhyOnCrash", job.WhyStop: "WhyStop", job.WhyError: "WhyError",
+	job.WhyNotStarted: "WhyNotStarted", job.CrashDead: "CrashDead",
+}
+
 // event writes an event on one line.
 func (s *source) event(e job.Event) { s.literal(e) }
 
@@ -19,10 +28,16 @@ func (s *source) literal(v any) { s.value(reflect.ValueOf(v), true) }
 
 // value writes a value; typed says that the place does not say what type it has. Zero fields are left out.
 func (s *source) value(v reflect.Value, typed bool) {
-	if when, ok := v.Interface().(time.Time); ok {
+	switch special := v.Interface().(type) {
+	case time.Time:
 		s.need("time")
-		fmt.Fprintf(&s.body, "time.Unix(%d, %d).UTC()", when.Unix(), when.Nanosecond())
+		fmt.Fprintf(&s.body, "time.Unix(%d, %d).UTC()", special.Unix(), special.Nanosecond())
 		return
+	case job.State, job.Why, job.OnCrash:
+		if name, ok := constants[special]; ok {
+			s.body.WriteString("job." + name)
+			return
+		}
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -72,7 +87,7 @@ func (s *source) list(v reflect.Value) {
 		fmt.Fprintf(&s.body, "[]byte(%s)", strconv.Quote(string(v.Bytes())))
 		return
 	}
-	s.body.WriteString(v.Type().String() + "{") // of basic types only
+	s.body.WriteString(strings.ReplaceAll(v.Type().String(), "uint8", "byte") + "{") // of basic types only
 	for i := range v.Len() {
 		if i > 0 {
 			s.body.WriteString(", ")
