@@ -100,10 +100,14 @@ func (c *simulateCmd) scenario(ctx context.Context, s *session) (simulate.Scenar
 	return sc, nil
 }
 
-// stretch is a part of the log.
-type stretch struct{ from, to queue.Moment }
+// stretch is a part of the log, as it was asked for.
+type stretch struct {
+	from, to         queue.Moment
+	fromText, toText string
+}
 
 func (c *simulateCmd) stretch(s *session) (part stretch, err error) {
+	part.fromText, part.toText = c.From, c.To
 	if part.from, err = readMoment(s, "from", c.From); err == nil {
 		part.to, err = readMoment(s, "to", c.To)
 	}
@@ -157,7 +161,7 @@ func (part stretch) positions(ctx context.Context, q *queue.Queue) (from, to job
 		to = at.Position
 	}
 	if to != 0 && to <= from {
-		return 0, 0, usage("--to must be later than --from", "")
+		return 0, 0, usage(fmt.Sprintf("--from %s is after --to %s", part.fromText, part.toText), "")
 	}
 	return from, to, nil
 }
