@@ -10,6 +10,7 @@ import (
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
 
@@ -73,8 +74,8 @@ func writeHistory(b *testing.B, dir string, n int) (events int) {
 	return events
 }
 
-// BenchmarkReplay folds a whole log, beside its bound: reading the same log, with every check, and making
-// nothing of it. The largest takes a gigabyte of disk and
+// BenchmarkReplay folds a whole log, beside its bounds: reading the same log, with every check, and making
+// nothing of it; and folding it without keeping a timeline, which only a scheduler needs. The largest takes a gigabyte of disk and
 // as much memory.
 func BenchmarkReplay(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000, 10_000_000} {
@@ -87,11 +88,21 @@ func BenchmarkReplay(b *testing.B) {
 			rate := func(b *testing.B) { b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s") }
 			b.Run("scan", func(b *testing.B) {
 				for b.Loop() {
-					scanAll(b, dir)
+					scanAll(b, dir, func(job.At, eventlog.Event) error { return nil })
 				}
 				rate(b)
 			})
 			b.Run("fold", func(b *testing.B) {
+				for b.Loop() {
+					p := projection.New()
+					scanAll(b, dir, func(at job.At, e eventlog.Event) error {
+						_, err := p.FoldEncoded(at, job.Kind(e.Kind), e.Data)
+						return err
+					})
+				}
+				rate(b)
+			})
+			b.Run("replay", func(b *testing.B) {
 				for b.Loop() {
 					r, err := queue.OpenReplay(dir)
 					if err != nil {
@@ -108,19 +119,26 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
-func scanAll(b *testing.B, dir string) {
+func scanAll(b *testing.B, dir string, take func(job.At, eventlog.Event) error) {
 	r, err := eventlog.NewReader(dir, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer r.Close()
 	for {
-		_, err := r.Next(b.Context())
+		entry, err := r.Next(b.Context())
 		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {
 			b.Fatal(err)
+		}
+		at := job.At{Position: job.Position(entry.First), Time: entry.Time}
+		for _, e := range entry.Events {
+			if err := take(at, e); err != nil {
+				b.Fatal(err)
+			}
+			at.Position++
 		}
 	}
 }
