@@ -43,7 +43,6 @@ type team struct {
 	crew
 	key      job.Position
 	free     int
-	halted   bool
 	leaving  bool // as soon as nothing runs
 	whenIdle bool // … and nothing is left to do
 }

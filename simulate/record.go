@@ -116,8 +116,9 @@ const (
 
 // crew is a worker.
 type crew struct {
-	slots int
-	lanes scheduler.Lanes
+	slots  int
+	lanes  scheduler.Lanes
+	halted bool // it was asked to stop before the record began
 }
 
 // op is a step of the script: what people and machines did, in order.

@@ -73,8 +73,7 @@ type tracked struct {
 type worker struct {
 	crew
 	number   int32 // in the record; none = not there yet
-	halted   bool
-	returned bool // it gave runs back
+	returned bool  // it gave runs back
 }
 
 // Take takes the next event.

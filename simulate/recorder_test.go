@@ -85,3 +85,34 @@ func TestRun_ComesToAnEnd(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 }
+
+// A worker that was asked to stop before the record begins takes nothing more.
+func TestRecorder_BeginsWithAWorkerThatIsToStop(t *testing.T) {
+	t.Parallel()
+	r, second := NewRecorder(4), int64(time.Second)
+	spec := func(id string) job.Spec {
+		return job.Spec{ID: id, Command: ":", Queue: "default", MaxRetries: new(uint32(3))}
+	}
+	for i, e := range []struct {
+		seconds int64
+		event   job.Event
+	}{
+		{1, &job.WorkerStarted{ID: "old", Slots: 2, Shell: true}},
+		{1, &job.JobEnqueued{Spec: spec("a")}},
+		{1, job.JobClaimed{Job: 2, Worker: 1}},
+		{2, job.StopRequested{Worker: 1}},
+		{3, &job.JobEnqueued{Spec: spec("b")}},
+		{6, &job.JobCompleted{Job: 2, Run: 3, Result: job.Result{Start: 1 * second, End: 6 * second}}},
+		{6, job.WorkerStopped{Worker: 1, Why: "stop requested"}},
+		{10, &job.WorkerStarted{ID: "new", Slots: 1, Shell: true}},
+		{10, job.JobClaimed{Job: 5, Worker: 8}},
+		{11, &job.JobCompleted{Job: 5, Run: 9, Result: job.Result{Start: 10 * second, End: 11 * second}}},
+	} {
+		r.Take(job.At{Position: job.Position(i + 1), Time: e.seconds * second}, e.event)
+	}
+	record := r.Record()
+	got, err := Run(record, Scenario{})
+	if want := record.Measures(); err != nil || got != want || got.Wait.Max != 7*time.Second {
+		t.Errorf("simulated\n%+v, %v\nrecorded\n%+v", got, err, want)
+	}
+}

@@ -218,7 +218,7 @@ func (m *machine) unrun(a *active) {
 }
 
 func (m *machine) begin(number int32, c crew) {
-	t := &team{crew: c, key: m.position + 1, free: c.slots}
+	t := &team{crew: c, key: m.position + 1, free: c.slots} // halted, if the record's was
 	m.must(decide.StartWorker(m.state, m.at(), &job.WorkerStarted{
 		ID: fmt.Sprintf("worker%d", number), Slots: uint32(c.slots),
 		Queues: c.lanes.Queues, Kinds: c.lanes.Kinds, Shell: c.lanes.Shell,
