@@ -59,20 +59,20 @@ func (c *core) found(before Head, err error) error {
 // before anything is decided (see store.full).
 //
 // It begins with a snapshot, if there is one. One that the log does not have the place of is left out by the
-// second attempt at the latest; one that cannot be read, as soon as that shows.
+// second attempt at the latest; one that cannot be read, as soon as that shows. A repair may begin or end
+// meanwhile, too.
 func (c *core) reload() error {
 	for try := 1; ; try++ {
 		c.begun, c.stuck = true, nil
-		from := c.store.rewind(c.resume)
-		c.log.begins(from)
+		c.log.begins(c.store.rewind(c.resume))
 		err := c.store.follow(c.fold)
-		if !errors.Is(err, errRewound) || from == 0 || try == mostReloads {
+		if !errors.Is(err, errRewound) || try == mostReloads {
 			return err
 		}
 	}
 }
 
-// mostReloads is more than the files of any chain.
+// mostReloads is more than the files of any chain, and a few repairs.
 const mostReloads = 100
 
 // resume makes the State begin with a snapshot, or with the first commit if there is none.

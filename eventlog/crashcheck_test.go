@@ -73,8 +73,10 @@ func memoryDir(t *testing.T) string {
 }
 
 // scratch makes a directory.
-func (k *crashCheck) scratch() string {
-	dir := filepath.Join(k.root, fmt.Sprint(k.made.Add(1)))
+func (k *crashCheck) scratch() string { return k.scratchNamed(int(k.made.Add(1))) }
+
+func (k *crashCheck) scratchNamed(n int) string {
+	dir := filepath.Join(k.root, fmt.Sprint(n))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		k.t.Error(err)
 	}

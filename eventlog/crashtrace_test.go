@@ -34,6 +34,7 @@ type crashTrace struct {
 	want   map[Commit][]string // what was appended
 	hashes []Hash              // of all commits, when the story has ended
 	clock  atomic.Int64
+	blind  bool // no readers look: the log is damaged
 
 	mu      sync.Mutex // an idle log works on a goroutine of its own
 	effects []effect
@@ -263,7 +264,7 @@ func (c *crashTrace) rotated(dir int, name string) {
 // read does what readers may do at any time. What they are shown must never be lost.
 func (c *crashTrace) read() {
 	id, err := readFormat(c.dir())
-	if err != nil {
+	if err != nil || c.blind {
 		return // it is not there yet
 	}
 	r, err := newReader(quietSource{dirSource{dir: c.dir(), id: id}}, id, 0)

@@ -28,6 +28,7 @@ type dirStore struct {
 	largest int64       // bytes that this process may write into a file
 	noWrit  bool        // no permission to write, or so asked for
 	lock    *file.Lock  // nil = there is none to be opened, and noWrit
+	renewed bool        // the lock file was, by a repair: all must be read again
 	killed  atomic.Bool // by Kill, from another goroutine
 
 	levels   []*Snapshot      // that the State rests on
@@ -147,16 +148,39 @@ func denied(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
-// current returns an error if the directory was deleted or replaced under our feet.
+// current returns an error if the directory was deleted or replaced under our feet. A repair makes a
+// new lock file, so that every process finds out that what it knows may be gone: then that one is
+// opened, and the next follow or refresh returns errRewound.
 func (s *dirStore) current() error {
 	if s.lock == nil {
 		return nil
 	}
 	ok, err := s.lock.Current()
-	if err == nil && !ok {
-		err = fmt.Errorf("%s was deleted or replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+	if err != nil || ok {
+		return err
+	}
+	lock, err := s.lockAgain()
+	if err == nil {
+		s.adopt(lock)
 	}
 	return err
+}
+
+// adopt goes on with another lock, in place of one that is not held.
+func (s *dirStore) adopt(lock *file.Lock) {
+	s.renewed = s.renewed || !s.lock.Same(lock)
+	s.lock.Close()
+	s.lock = lock
+}
+
+// rewound returns errRewound, once, if a repair was made since the log was read. What was known to be
+// durable may be gone, too.
+func (s *dirStore) rewound() error {
+	if !s.renewed {
+		return nil
+	}
+	s.renewed, s.known = false, 0
+	return errRewound
 }
 
 func (s *dirStore) tryLock() (bool, error) {
@@ -164,21 +188,26 @@ func (s *dirStore) tryLock() (bool, error) {
 	if errors.Is(err, fs.ErrClosed) { // by unlock
 		var lock *file.Lock
 		if lock, err = s.lockAgain(); err == nil {
-			s.lock = lock
-			ok, err = lock.TryExclusive()
+			s.adopt(lock)
+			return s.tryLock()
 		}
 	}
 	if err != nil || !ok {
 		return false, err
 	}
+	held := s.lock
 	if err := s.current(); err != nil {
 		s.unlock()
 		return false, err
 	}
+	if s.lock != held {
+		return s.tryLock()
+	}
 	return true, nil
 }
 
-// lockAgain opens the lock file once more. What it returns is of the same log.
+// lockAgain opens the lock file once more. What it returns is of the same log. It may be called from
+// other goroutines.
 func (s *dirStore) lockAgain() (*file.Lock, error) {
 	lock, err := file.OpenExistingLock(s.path(lockFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,12 +216,9 @@ func (s *dirStore) lockAgain() (*file.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = s.current(); err == nil {
-		// The file that was locked before may be closed, and its number be that of another.
-		var id LogID
-		if id, err = readFormat(s.dir); err == nil && id != s.id {
-			err = fmt.Errorf("%s was replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
-		}
+	id, err := readFormat(s.dir)
+	if err == nil && (id != s.id || !s.sameDir()) {
+		err = fmt.Errorf("%s was replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
 	}
 	if err != nil {
 		lock.Close() // not held
@@ -201,28 +227,34 @@ func (s *dirStore) lockAgain() (*file.Lock, error) {
 	return lock, nil
 }
 
+// sameDir says if the directory is the one that was opened: a copy has the same log, and other locks.
+func (s *dirStore) sameDir() bool {
+	opened, err1 := s.root.Stat()
+	named, err2 := os.Stat(s.dir)
+	return err1 == nil && err2 == nil && os.SameFile(opened, named)
+}
+
 // await opens the lock file once more: this goroutine may still wait when the store is closed.
 func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
-	lock, err := s.lockAgain()
-	if err != nil {
-		return nil, nil, err
-	}
-	drop = func() { lock.Close() } // lets it go
-	if err = lock.Exclusive(); err == nil {
-		var ok bool
-		if ok, err = lock.Current(); err == nil && !ok {
-			err = fmt.Errorf("%s was deleted or replaced: %w", filepath.Join(s.dir, logDir), ErrNoLog)
+	for {
+		lock, err := s.lockAgain()
+		if err != nil {
+			return nil, nil, err
 		}
+		drop = func() { lock.Close() } // lets it go
+		current := false
+		if err = lock.Exclusive(); err == nil {
+			current, err = lock.Current()
+		}
+		if err != nil {
+			drop()
+			return nil, nil, err
+		}
+		if current {
+			return func() { s.adopt(lock) }, drop, nil
+		}
+		drop() // and look what has become of the file meanwhile
 	}
-	if err != nil {
-		drop()
-		return nil, nil, err
-	}
-	hold = func() {
-		s.lock.Close() // not held
-		s.lock = lock
-	}
-	return hold, drop, nil
 }
 
 func (s *dirStore) holder() string { return s.lock.Holder() }
@@ -236,7 +268,7 @@ func (s *dirStore) unlock() {
 
 func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
 	s.leaveTail()
-	s.checked = false
+	s.checked, s.searched = false, false
 	before := s.levels
 	defer func() { closeAll(before) }() // the State uses them until it is told to begin anew
 	for {

@@ -15,6 +15,9 @@ func (s *dirStore) follow(fold func(*Entry) error) error {
 	if err := s.current(); err != nil {
 		return err
 	}
+	if err := s.rewound(); err != nil {
+		return err
+	}
 	if !s.noWrit {
 		if err := s.read(fold, everything); !s.noWrit {
 			return err
@@ -86,6 +89,7 @@ func (s *dirStore) readTail(fold func(*Entry) error, to bounds) (bool, error) {
 	if size <= s.tip.offset {
 		s.why = stop{stopClean, "end"}
 		if size < s.tip.offset {
+			s.known = 0 // as for rewound
 			return false, errRewound
 		}
 		return size > 0, nil

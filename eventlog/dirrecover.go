@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 func (s *dirStore) doubtful() (bool, error) {
@@ -35,6 +36,9 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 	if s.noWrit {
 		return nil, ErrReadOnly
 	}
+	if err := s.rewound(); err != nil {
+		return nil, err
+	}
 	to := everything
 	if !near {
 		to.size = mostUnderA
@@ -58,6 +62,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 		}
 		s.checked = true
 	}
+	s.known = min(s.known, s.tip.head.Commit) // a promise that a repair has just taken back
 	if !s.searched && s.opt.Recorded != nil {
 		s.searched = true
 		repairs = s.unrecorded(repairs)
@@ -179,6 +184,10 @@ func (s *dirStore) unrecorded(repairs []Repair) []Repair {
 		return repairs // mostly there is none
 	}
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), repairPrefix) && entry.IsDir() {
+			repairs = append(repairs, s.unrecordedIn(entry.Name())...)
+			continue
+		}
 		r, ok := parseCopyName(entry.Name())
 		own := func(own Repair) bool { return own.Quarantine == r.Quarantine }
 		if !ok || slices.ContainsFunc(repairs, own) || s.opt.Recorded(r.Quarantine) {
@@ -191,6 +200,17 @@ func (s *dirStore) unrecorded(repairs []Repair) []Repair {
 		r.Size, r.CRC = int64(len(data)), crc32.Checksum(data, castagnoli)
 		r.Verdict = "torn tail: cut off by a process that did not record it"
 		repairs = append(repairs, r)
+	}
+	return repairs
+}
+
+// unrecordedIn is unrecorded for the folder of a repair.
+func (s *dirStore) unrecordedIn(name string) (repairs []Repair) {
+	folder := repairFolder{s: s, name: name, path: filepath.Join(s.dir, quarantineDir, name)}
+	for _, r := range folder.taken() {
+		if !s.opt.Recorded(r.Quarantine) {
+			repairs = append(repairs, r)
+		}
 	}
 	return repairs
 }

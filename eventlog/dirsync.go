@@ -12,6 +12,9 @@ import (
 // errNoTail is for what needs a tail that syncs can be believed of.
 var errNoTail = errors.New("an earlier sync failed, or the segment could not be opened or read")
 
+// errRepaired is for what was written before a repair and synced after it.
+var errRepaired = errors.New("the log was repaired or replaced meanwhile")
+
 // prove makes a sync of tail cover all of S. A descriptor proves nothing about bytes that were
 // written before it was opened: after another process's failed sync the kernel may hold clean pages
 // that never reached the disk, and a later sync succeeds. So every process, before its first sync,
@@ -115,6 +118,10 @@ func (s *dirStore) sync(need Commit) error {
 	if err := s.syncTail(); err != nil {
 		s.leaveTail() // a second sync of it would prove nothing
 		return err
+	}
+	if current, err := s.lock.Current(); err != nil || !current {
+		s.leaveTail()
+		return errRepaired
 	}
 	s.known = s.tip.head.Commit
 	_ = s.marks.advance(markOf(s.tip))

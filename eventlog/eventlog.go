@@ -72,13 +72,32 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("log is damaged: %s at offset %d (commit %d, position %d): %s", e.Path, e.Offset, e.Commit, e.Position, e.Reason)
 }
 
-// Repair is a torn tail that Open or an append cut off: bytes after the last whole commit, which
-// nobody was told were in the log.
+// Repair is what was cut off: a torn tail, bytes after the last whole commit, which nobody was told
+// were in the log; or one piece of what a repair took out of a damaged log, because somebody accepted
+// that it is lost.
 type Repair struct {
-	Segment    string // file name
+	Segment    string // file name; of a piece that is not from a segment, that of its file
 	Offset     int64  // in Segment, where it was cut
 	Size       int64  // bytes that were cut
 	CRC        uint32 // CRC32C of them
-	Quarantine string // name of the file in DIR/quarantine that has them; "" = not cut yet: see Report
+	Quarantine string // name of the file in DIR/quarantine that has them; "" = not cut yet: see Report, Plan
 	Verdict    string // why they could be cut, for people
+	Accepted   string // who accepted the loss, for people; "" = nobody had to
+	Frames     Span   // the whole frames among them
+}
+
+// Span is a part of the log that whole frames cover. Commits between them may be missing.
+type Span struct {
+	FirstCommit, LastCommit     Commit   // 0 = no frame is whole
+	FirstPosition, LastPosition Position // of their events
+	Events                      uint64
+}
+
+// add extends the span by a frame that follows.
+func (s *Span) add(e *Entry) {
+	if s.FirstCommit == 0 {
+		s.FirstCommit, s.FirstPosition = e.Commit, e.First
+	}
+	s.LastCommit, s.LastPosition = e.Commit, e.Head().Position
+	s.Events += uint64(len(e.Events))
 }

@@ -80,6 +80,23 @@ func (s dirSource) there() error {
 
 func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }
 
+// promised is durable, with what the snapshot files promise.
+func (s dirSource) promised() (Commit, error) {
+	known, err := s.durable()
+	if err != nil {
+		return 0, err
+	}
+	files, err := openChain(s.dir, s.id, map[string]error{})
+	if err != nil {
+		return 0, err
+	}
+	defer closeAll(files)
+	if n := len(files); n > 0 {
+		known = max(known, files[n-1].At.Head.Commit)
+	}
+	return known, nil
+}
+
 // still holds the append lock shared. Who may not open the lock file looks without: fn then only
 // repeats the first look.
 func (s dirSource) still(ctx context.Context, fn func() error) error {

@@ -32,7 +32,7 @@ type verifier struct {
 type verifySource interface {
 	list() (segments []segmentInfo, bad []*CorruptError, err error)
 	open(first Commit) (segmentFile, error)
-	durable() (Commit, error)
+	promised() (Commit, error)
 	still(ctx context.Context, fn func() error) error
 }
 
@@ -43,7 +43,7 @@ func newVerifier(src verifySource, id LogID) *verifier {
 // prepare looks what there is to read.
 func (v *verifier) prepare() (err error) {
 	// What is durable is read before the segments: what they hold by then can only be more.
-	if v.report.Durable, err = v.src.durable(); err != nil {
+	if v.report.Durable, err = v.src.promised(); err != nil {
 		return err
 	}
 	var bad []*CorruptError

@@ -44,7 +44,13 @@ func appendLogRepaired(dst []byte, e LogRepaired) []byte {
 		dst = protowire.AppendFixed32(protowire.AppendTag(dst, 4, protowire.Fixed32Type), e.CRC)
 	}
 	dst = appendText(dst, 5, e.Quarantine)
-	return appendText(dst, 6, e.Verdict)
+	dst = appendText(dst, 6, e.Verdict)
+	dst = appendText(dst, 7, e.Accepted)
+	dst = appendUint(dst, 8, e.FirstCommit)
+	dst = appendUint(dst, 9, e.LastCommit)
+	dst = appendUint(dst, 10, uint64(e.FirstPosition))
+	dst = appendUint(dst, 11, uint64(e.LastPosition))
+	return appendUint(dst, 12, e.Events)
 }
 
 func (r *reader) logRepaired() (e LogRepaired) {
@@ -62,6 +68,18 @@ func (r *reader) logRepaired() (e LogRepaired) {
 			e.Quarantine = r.text()
 		case 6:
 			e.Verdict = r.text()
+		case 7:
+			e.Accepted = r.text()
+		case 8:
+			e.FirstCommit = r.uint()
+		case 9:
+			e.LastCommit = r.uint()
+		case 10:
+			e.FirstPosition = Position(r.uint())
+		case 11:
+			e.LastPosition = Position(r.uint())
+		case 12:
+			e.Events = r.uint()
 		default:
 			r.skip()
 		}

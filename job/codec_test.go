@@ -16,7 +16,10 @@ import (
 // samples has one event of every kind with every field set.
 var samples = []Event{
 	LogCreated{LogID: [16]byte{1, 2, 3, 15: 255}, Format: 1, Level: 1},
-	LogRepaired{Segment: "00000000000000000001", Offset: 4096, Size: 77, CRC: 0xdeadbeef, Quarantine: "tail-1", Verdict: "torn tail"},
+	LogRepaired{
+		Segment: "00000000000000000421", Offset: 4096, Size: 9000, CRC: 0xdeadbeef, Quarantine: "repair-1/log-00000000000000000421", Verdict: "it does not follow commit 7",
+		Accepted: "ada@loom", FirstCommit: 421, LastCommit: 430, FirstPosition: 500, LastPosition: 520, Events: 21,
+	},
 	ClockStepped{From: sampleTime + 2e9, To: sampleTime},
 	ConfigSet{Key: "backoff_max", Old: "24h", New: "1h30m"},
 	ConfigUnset{Key: "backoff_max", Old: "1h30m"},

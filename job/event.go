@@ -71,14 +71,22 @@ type LogCreated struct {
 	Level  uint32   // of the event kinds that may be written; 1 = the kinds of this release
 }
 
-// LogRepaired says that bytes which were never acknowledged were cut from the end of the log.
+// LogRepaired says that bytes were cut from the log: a torn tail, which nobody had been promised, or one
+// piece of what was taken out of a damaged log because somebody accepted the loss.
 type LogRepaired struct {
 	Segment    string // file name
 	Offset     int64  // where the cut began
 	Size       int64  // bytes cut
 	CRC        uint32 // CRC32C of the cut bytes
-	Quarantine string // file name in quarantine/ that keeps them
-	Verdict    string // why they were taken for unacknowledged
+	Quarantine string // path below quarantine/ of the file that keeps them
+	Verdict    string // why they were cut
+	Accepted   string // who accepted the loss; "" = it was a torn tail, and nothing was lost
+
+	// The whole commits among the bytes, and their events; 0 = there are none. Some between the first and
+	// the last may be missing.
+	FirstCommit, LastCommit     uint64
+	FirstPosition, LastPosition Position
+	Events                      uint64
 }
 
 // ClockStepped says that the wall clock of this commit is more than a second behind the last one's.

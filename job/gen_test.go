@@ -79,6 +79,9 @@ var events = rapid.OneOf(
 		return LogRepaired{
 			Segment: rapid.String().Draw(t, "segment"), Offset: rapid.Int64().Draw(t, "offset"), Size: rapid.Int64().Draw(t, "size"),
 			CRC: rapid.Uint32().Draw(t, "crc"), Quarantine: rapid.String().Draw(t, "quarantine"), Verdict: rapid.String().Draw(t, "verdict"),
+			Accepted: rapid.String().Draw(t, "accepted"), Events: rapid.Uint64().Draw(t, "events"),
+			FirstCommit: rapid.Uint64().Draw(t, "first commit"), LastCommit: rapid.Uint64().Draw(t, "last commit"),
+			FirstPosition: Position(rapid.Uint64().Draw(t, "first")), LastPosition: Position(rapid.Uint64().Draw(t, "last")),
 		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) ClockStepped {

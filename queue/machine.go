@@ -104,18 +104,16 @@ var errBroken = errors.New("a snapshot file could not be read")
 // tail that was cut, a clock that stepped back.
 func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eventlog.Event, error) {
 	m.noticeStep()
-	for _, r := range repairs {
-		known := func(other eventlog.Repair) bool { return other.Quarantine == r.Quarantine }
-		if !slices.ContainsFunc(m.repairs, known) {
-			m.repairs = append(m.repairs, r)
-		}
-	}
+	m.noticeRepairs(repairs)
 	events := m.unrecorded()
+	repaired := len(events)
 	events = append(events, decide.Clock(m.state, at)...)
 	first := at.Position
 	at.Position += job.Position(len(events))
 	decided, err := rule(m.state, at)
-	if err != nil || len(decided) == 0 {
+	if errors.Is(err, errRecordOnly) && repaired > 0 {
+		err = nil
+	} else if err != nil || len(decided) == 0 {
 		return nil, err
 	}
 	if len(events) == 0 {
@@ -136,15 +134,36 @@ func (m *machine) decide(at job.At, repairs []eventlog.Repair, rule rule) ([]eve
 	return encoded, nil
 }
 
-// unrecorded returns events of the repairs that the log does not have yet.
+// errRecordOnly is what a rule returns that asks for nothing but for what everyone should know.
+var errRecordOnly = errors.New("no repair is to be recorded")
+
+// noticeRepairs keeps them until they are in the log, which may take more than one command.
+func (m *machine) noticeRepairs(repairs []eventlog.Repair) {
+	for _, r := range repairs {
+		known := func(other eventlog.Repair) bool { return other.Quarantine == r.Quarantine }
+		if !slices.ContainsFunc(m.repairs, known) {
+			m.repairs = append(m.repairs, r)
+		}
+	}
+}
+
+// mostRepairs is how many repairs one command records, so that a repair of many pieces does not make a
+// commit that is too large.
+const mostRepairs = 1000
+
+// unrecorded returns events of the repairs that the log does not have yet, or of some of them.
 func (m *machine) unrecorded() (events []job.Event) {
 	for _, r := range m.repairs {
-		if !m.state.Jobs.Repaired(r.Quarantine) {
-			events = append(events, job.LogRepaired{
-				Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
-				Quarantine: r.Quarantine, Verdict: r.Verdict,
-			})
+		if m.state.Jobs.Repaired(r.Quarantine) || len(events) == mostRepairs {
+			continue
 		}
+		events = append(events, job.LogRepaired{
+			Segment: r.Segment, Offset: r.Offset, Size: r.Size, CRC: r.CRC,
+			Quarantine: r.Quarantine, Verdict: r.Verdict, Accepted: r.Accepted,
+			FirstCommit: uint64(r.Frames.FirstCommit), LastCommit: uint64(r.Frames.LastCommit),
+			FirstPosition: job.Position(r.Frames.FirstPosition), LastPosition: job.Position(r.Frames.LastPosition),
+			Events: r.Frames.Events,
+		})
 	}
 	return events
 }

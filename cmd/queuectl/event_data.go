@@ -16,7 +16,9 @@ func eventData(e job.Event) map[string]any {
 	case job.LogRepaired:
 		return map[string]any{
 			"segment": e.Segment, "offset": e.Offset, "size": e.Size, "crc32c": e.CRC,
-			"quarantine": e.Quarantine, "verdict": e.Verdict,
+			"quarantine": e.Quarantine, "verdict": e.Verdict, "accepted": optional(e.Accepted),
+			"first_commit": optional(e.FirstCommit), "last_commit": optional(e.LastCommit),
+			"first_position": optional(e.FirstPosition), "last_position": optional(e.LastPosition), "events": e.Events,
 		}
 	case job.ClockStepped:
 		return map[string]any{"from": moment(e.From), "to": moment(e.To)}

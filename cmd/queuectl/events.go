@@ -92,7 +92,11 @@ func eventWords(e job.Event) (what, details string) {
 	case job.LogCreated:
 		return "log created", fmt.Sprintf("id %x", e.LogID)
 	case job.LogRepaired:
-		return "log repaired", fmt.Sprintf("%s cut from %s at %d (%s)", size(e.Size), e.Segment, e.Offset, e.Verdict)
+		details := fmt.Sprintf("%s cut from %s at %d (%s)", size(e.Size), e.Segment, e.Offset, e.Verdict)
+		if e.Accepted != "" {
+			details += fmt.Sprintf(", %s lost, accepted by %s", count(int(e.Events), "event"), e.Accepted)
+		}
+		return "log repaired", details
 	case job.ClockStepped:
 		return "clock stepped back", fmt.Sprintf("by %v", time.Duration(e.From-e.To))
 	case job.ConfigSet:

@@ -5,4 +5,5 @@ type logCmd struct {
 	Follow logFollowCmd `cmd:"" help:"Print events as they happen."`
 	Replay logReplayCmd `cmd:"" help:"Go through the log event by event, and see what each one changed."`
 	Verify logVerifyCmd `cmd:"" help:"Check every byte of the log."`
+	Repair logRepairCmd `cmd:"" help:"Show what is damaged, and take it out of the log."`
 }

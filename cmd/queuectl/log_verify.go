@@ -122,7 +122,7 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
 		}
 		return &failure{
 			message: "the log is damaged in " + count(len(report.Damage), "place"), err: report.Damage[0],
-			hint: "nothing was changed, and the sound part can still be read with 'queuectl log list'",
+			hint: "nothing was changed, and the sound part can still be read; 'queuectl log repair' shows what can be done",
 		}
 	}
 	return heads
@@ -192,13 +192,7 @@ func viewReport(r *eventlog.Report) verifyView {
 		Sound: r.Sound(), LogID: hex.EncodeToString(r.ID[:]),
 		Head:    viewHead(r.Head),
 		Durable: uint64(r.Durable), Segments: r.Segments, Events: r.Events, Bytes: r.Bytes, Repairs: r.Repairs,
-		Damage: []badRegion{}, Gaps: []gapView{}, Heads: []pinView{},
-	}
-	if r.Torn != nil {
-		v.Torn = &tornView{r.Torn.Segment, r.Torn.Offset, r.Torn.Size}
-	}
-	for _, d := range r.Damage {
-		v.Damage = append(v.Damage, badRegion{d.Path, d.Offset, uint64(d.Commit), uint64(d.Position), d.Reason})
+		Torn: viewTorn(r.Torn), Damage: viewDamage(r.Damage), Gaps: []gapView{}, Heads: []pinView{},
 	}
 	for _, g := range r.Gaps {
 		first, last := g.Missing()
@@ -208,6 +202,26 @@ func viewReport(r *eventlog.Report) verifyView {
 		v.Heads = append(v.Heads, pinView{c.Pin.String(), c.Verdict == eventlog.PinFound, pinWords[c.Verdict]})
 	}
 	return v
+}
+
+func viewTorn(torn *eventlog.Repair) *tornView {
+	if torn == nil {
+		return nil
+	}
+	return &tornView{torn.Segment, torn.Offset, torn.Size}
+}
+
+func viewDamage(damage []*eventlog.CorruptError) []badRegion {
+	regions := []badRegion{}
+	for _, d := range damage {
+		regions = append(regions, badRegion{d.Path, d.Offset, uint64(d.Commit), uint64(d.Position), d.Reason})
+	}
+	return regions
+}
+
+// damageWords names a place, and what is wrong there.
+func damageWords(d *eventlog.CorruptError) string {
+	return fmt.Sprintf("%s at offset %d (commit %d, position %d): %s", d.Path, d.Offset, d.Commit, d.Position, d.Reason)
 }
 
 func printReport(s *session, r *eventlog.Report) {
@@ -230,7 +244,7 @@ func printReport(s *session, r *eventlog.Report) {
 		s.printf("An unfinished write of %s at the end of %s was never acknowledged; the next writer will cut it off.", size(r.Torn.Size), r.Torn.Segment)
 	}
 	for _, d := range r.Damage {
-		s.printf("%s at offset %d (commit %d, position %d): %s", d.Path, d.Offset, d.Commit, d.Position, d.Reason)
+		s.printf("%s", damageWords(d))
 	}
 	for _, g := range r.Gaps {
 		s.printf("%s", gapWords(g))

@@ -112,6 +112,9 @@ func (l *Lock) Current() (bool, error) {
 	return os.SameFile(info, l.info), nil
 }
 
+// Same says whether both are locks on one file.
+func (l *Lock) Same(other *Lock) bool { return os.SameFile(l.info, other.info) }
+
 // Rename gives the file another name, in place of a file that may have it. Ask while the lock is
 // held.
 func (l *Lock) Rename(path string) error {

@@ -1,0 +1,49 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
+)
+
+// Repair makes the damaged queue in dir one that can be changed again: it moves what is damaged, and
+// what stands behind damage, to quarantine, and records that in the log. Those events are lost to the
+// queue: read what [eventlog.MakePlan] says first. confirm, if not nil, is called with the plan before
+// anything is changed, and its error ends the repair. ctx may carry a reason, see [Because].
+//
+// When it returns nil, the queue is sound, and the log says what was taken out of it. A queue that is
+// sound already is only looked at; a torn tail is cut off and recorded. Workers that run meanwhile go
+// on with what is left.
+func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog.Plan) error) (*eventlog.Plan, error) {
+	opt.Actor = completeActor(opt.Actor)
+	accepted := opt.Actor.User + "@" + opt.Actor.Host
+	if reason := reasonOf(ctx); reason != "" {
+		accepted += ", because: " + reason
+	}
+	plan, err := eventlog.RepairLog(ctx, dir, eventlog.RepairOptions{
+		Accepted: accepted, Confirm: confirm, AllowNetworkFS: opt.AllowNetworkFS, OnWait: opt.OnWait,
+	})
+	if err != nil {
+		return plan, err
+	}
+	opt.NoCreate = true
+	q, err := Open(ctx, dir, opt)
+	if err != nil {
+		return plan, fmt.Errorf("record repair: %w", err)
+	}
+	for err == nil {
+		err = q.change(ctx, func(*decide.State, job.At) ([]job.Event, error) { return nil, errRecordOnly })
+	}
+	untouched := len(plan.Damage) == 0 && plan.Torn == nil
+	if errors.Is(err, errRecordOnly) || untouched && errors.Is(err, eventlog.ErrReadOnly) {
+		err = nil // all of them are in the log
+	}
+	if err != nil {
+		err = fmt.Errorf("record repair: %w", err)
+	}
+	return plan, errors.Join(err, q.Close())
+}
