@@ -67,6 +67,7 @@ type Entry struct {
 	Meta          *Meta    // shared between entries that have the same; not to be changed
 	Events        []Event  // at least one
 	Prev, Hash    Hash
+	Frame         []byte // as it was read, without its checksum: Hash is the SHA-256 of it
 	Segment       string // file name
 	Offset        int64  // in Segment, of the frame's length prefix
 	Size          int    // of the frame without its length prefix, bytes

@@ -174,7 +174,8 @@ func decodeFrame(b []byte, at place, e *Entry) error {
 	}
 	h := decodeHeader(b)
 	e.Commit, e.First, e.Time, e.SyncedThrough, e.Prev = h.Commit, h.First, h.Time, h.SyncedThrough, h.Prev
-	e.Hash = sha256.Sum256(b[:end])
+	e.Frame = b[:end:end]
+	e.Hash = sha256.Sum256(e.Frame)
 	if e.Segment == "" || e.segment != at.segment {
 		e.Segment, e.segment = segmentName(at.segment), at.segment
 	}

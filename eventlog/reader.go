@@ -112,8 +112,12 @@ func (r *Reader) Next(ctx context.Context) (*Entry, error) {
 	}
 }
 
+// ID returns the id of the log.
+func (r *Reader) ID() LogID { return r.tip.id }
+
 // SkipToEnd passes over everything that is known durable, without reading more than the end of it,
-// and returns the Head there: Next goes on with what comes after it. Errors as of Next.
+// and returns the Head there: Next goes on with what comes after it. Errors as of Next, with the Head of
+// what was read before.
 func (r *Reader) SkipToEnd(ctx context.Context) (Head, error) {
 	if r.closed {
 		return Head{}, ErrClosed
@@ -138,7 +142,7 @@ func (r *Reader) SkipToEnd(ctx context.Context) (Head, error) {
 		if _, err := r.Next(ctx); errors.Is(err, io.EOF) {
 			return r.tip.head, nil
 		} else if err != nil {
-			return Head{}, err
+			return r.tip.head, err
 		}
 	}
 }

@@ -20,8 +20,14 @@ type name struct{ id, queue string }
 // JobEnqueued, so that where a Trail began behind that, the name can be looked up there.
 type names struct {
 	open   openLog
-	live   map[job.Position]name // of the jobs that were passed and have not ended for good
-	looked map[job.Position]name // that were looked up, and those that were found on the way
+	live   map[job.Position]liveName // of the jobs that were passed and of which more may be heard
+	looked map[job.Position]name     // that were looked up, and those that were found on the way
+}
+
+// liveName is the name of a job that has not completed.
+type liveName struct {
+	name
+	died job.Position // of the JobDied, until it is retried; 0 = it is not dead
 }
 
 // lookedMost bounds looked: twice that many names are in it at most.
@@ -30,35 +36,63 @@ const lookedMost = eventlog.MaxEvents
 // of returns the name of the job that an event is about; the zero name if it is about none or if the log
 // is damaged where the job was enqueued.
 func (n *names) of(ctx context.Context, p job.Position, e job.Event) (name, error) {
-	if enqueued, ok := e.(*job.JobEnqueued); ok {
-		if n.live == nil {
-			n.live = make(map[job.Position]name)
-		}
-		queue := enqueued.Spec.Queue
-		if queue == "" {
-			queue = job.DefaultQueue
-		}
-		n.live[p] = name{enqueued.Spec.ID, queue}
-		return n.live[p], nil
+	switch e := e.(type) {
+	case *job.JobEnqueued:
+		return n.add(p, e), nil
+	case job.JobsForgotten:
+		n.forget(e)
+		return name{queue: e.Queue}, nil
 	}
 	key := job.Of(e)
 	if key == 0 {
 		return name{}, nil
 	}
-	found, ok := n.live[key]
+	known, ok := n.live[key]
 	if !ok {
-		if found, ok = n.looked[key]; !ok {
-			if err := n.look(ctx, key); err != nil {
-				return name{}, err
-			}
-			found = n.looked[key]
-		}
+		return n.lookUp(ctx, key)
 	}
 	switch e.(type) {
 	case *job.JobCompleted, *job.JobCancelled: // the states that nothing leads out of
 		delete(n.live, key)
+	case *job.JobDied:
+		known.died = p
+		n.live[key] = known
+	case job.JobRetried:
+		known.died = 0
+		n.live[key] = known
 	}
-	return found, nil
+	return known.name, nil
+}
+
+func (n *names) add(p job.Position, e *job.JobEnqueued) name {
+	if n.live == nil {
+		n.live = make(map[job.Position]liveName)
+	}
+	// The texts of an event share the memory of all of it.
+	added := name{strings.Clone(e.Spec.ID), job.DefaultQueue}
+	if e.Spec.Queue != "" && e.Spec.Queue != job.DefaultQueue {
+		added.queue = strings.Clone(e.Spec.Queue)
+	}
+	n.live[p] = liveName{name: added}
+	return added
+}
+
+// forget drops the names of the dead that have left the queue, so that they do not gather.
+func (n *names) forget(e job.JobsForgotten) {
+	for key, known := range n.live {
+		if e.State == job.Dead && known.died != 0 && known.died <= e.Through && known.queue == e.Queue {
+			delete(n.live, key)
+		}
+	}
+}
+
+func (n *names) lookUp(ctx context.Context, key job.Position) (name, error) {
+	found, ok := n.looked[key]
+	if ok {
+		return found, nil
+	}
+	err := n.look(ctx, key)
+	return n.looked[key], err
 }
 
 // look reads the log from the JobEnqueued at key to the end of its segment: what was enqueued together is

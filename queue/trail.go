@@ -68,6 +68,9 @@ func (t *Trail) Next(ctx context.Context) (Commit, error) {
 	return Commit{Entry: entry, Records: t.records}, nil
 }
 
+// ID returns the id of the log.
+func (t *Trail) ID() eventlog.LogID { return t.log.ID() }
+
 // Wait returns when it is worth to call Next again after io.EOF; it may do so for nothing. Errors: that of
 // ctx; eventlog.ErrNoLog if the queue was deleted or replaced.
 func (t *Trail) Wait(ctx context.Context) error { return t.log.Wait(ctx) }
