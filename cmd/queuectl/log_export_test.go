@@ -186,7 +186,7 @@ func TestExport_IsCheckedByAnotherProgram(t *testing.T) {
 	if len(lines) != 1+1+len(commits) {
 		t.Errorf("%d lines", len(lines))
 	}
-	report, err := eventlog.Verify(t.Context(), dir, nil)
+	report, err := eventlog.Verify(t.Context(), dir, eventlog.VerifyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,10 @@ var rooms = map[string]room{
 		ours: []string{"job"}, pure: true,
 		reason: "the timeline says what is due, from what it is told, and never acts",
 	},
+	"stats": {
+		ours: []string{"job"}, pure: true,
+		reason: "sums of events are a fold like the projection's: from the events alone",
+	},
 	"decide": {
 		ours: []string{"job", "projection", "scheduler"}, pure: true,
 		reason: "rules are functions of state, command and time; what they could read otherwise, replay would not see",
@@ -77,10 +81,10 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "eventlog", "queue", "simulate"},
+		ours: []string{"job", "projection", "stats", "eventlog", "queue", "simulate"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
-			"github.com/mattn/go-runewidth",
+			"github.com/mattn/go-runewidth", "github.com/guptarohit/asciigraph",
 		},
 		reason: "the command line speaks to the queue; a rule of the domain in it would bind nobody who embeds the library",
 	},
