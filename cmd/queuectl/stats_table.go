@@ -76,7 +76,7 @@ func timesTable(sum *stats.Stats) table {
 		t.add(text(name), text(what), text(form(h.Quantile(0.5))), text(form(h.Quantile(0.9))), text(form(h.Quantile(0.99))), text(form(h.Max())))
 	}
 	row := func(name string, q *stats.Queue) {
-		duration := func(ns int64) string { return span(0, ns) }
+		duration := func(ns int64) string { return threeDigits(time.Duration(ns)) }
 		add(name, "waited", &q.Waiting, duration)
 		add("", "ran", &q.Running, duration)
 		add("", "attempts", &q.Attempts, func(n int64) string { return fmt.Sprint(n) })
