@@ -16,8 +16,8 @@ import (
 // anything is changed, and its error ends the repair. ctx may carry a reason, see [Because].
 //
 // When it returns nil, the queue is sound, and the log says what was taken out of it. A queue that is
-// sound already is only looked at; a torn tail is cut off and recorded. Workers that run meanwhile go
-// on with what is left.
+// sound already is only looked at; a torn tail is cut off and recorded. A worker whose start is among
+// what goes ends its commands and itself; others go on with what is left.
 func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog.Plan) error) (*eventlog.Plan, error) {
 	opt.Actor = completeActor(opt.Actor)
 	accepted := opt.Actor.User + "@" + opt.Actor.Host

@@ -16,15 +16,16 @@ type logRepairCmd struct {
 
 // Help is shown below the usage line.
 func (logRepairCmd) Help() string {
-	return `Shows what is wrong with a damaged log, and exactly what a repair takes out of it: the rest of a damaged
-segment, and everything behind it, because events that do not follow from the ones before them mean
-nothing. Exit code 4 says that there is something to repair. Nothing is changed without --accept-loss.
+	return `Shows what is wrong with a damaged log, and exactly what a repair takes out of it: the rest of a
+damaged segment, and everything behind it, because events that do not follow from the ones before them
+mean nothing. Exit code 4 says that there is something to repair. Without --accept-loss nothing is
+changed.
 
 Take a copy of the directory first. If there is a copy of a damaged file from before, put that in its
 place instead: then nothing is lost.
 
-With --accept-loss, what goes is moved to 'quarantine' in the queue's directory, byte for byte, and the log
-has an event of each piece. Workers may run on: they go on with what is left.
+With --accept-loss, what goes is moved to 'quarantine' in the queue's directory, byte for byte, and the
+log has an event of each piece. End the workers first, if you can: what they run may be among what goes.
 
 Examples:
 
