@@ -51,6 +51,11 @@ func (t *Trail) Next(ctx context.Context) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
+	return t.take(ctx, entry)
+}
+
+// take decodes the events of a commit, and names their jobs.
+func (t *Trail) take(ctx context.Context, entry *eventlog.Entry) (Commit, error) {
 	t.records = t.records[:0]
 	at := job.At{Position: job.Position(entry.First), Time: entry.Time, Actor: t.author.actor(entry.Meta)}
 	for i, ev := range entry.Events {

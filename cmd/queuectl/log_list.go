@@ -16,6 +16,8 @@ type logListCmd struct {
 	After uint64 `placeholder:"POSITION" help:"Only events after this one."`
 	Limit *int   `placeholder:"N" help:"Show N events at most: the newest, or with --after or --from the first."`
 	All   bool   `help:"Show all events on a terminal, too."`
+
+	SkipDamage bool `help:"Of a damaged log, show also what is sound behind the damage."`
 }
 
 // Help is shown below the usage line.
@@ -34,7 +36,8 @@ Examples:
   queuectl log list --from 1200 --limit 100
   queuectl log list --from 03:00 --to 04:00 --type JobFailed,JobDied --queue mail
   queuectl log list --type ConfigSet --by ada@engine
-  queuectl log list --job job1 -o jsonl`
+  queuectl log list --job job1 -o jsonl
+  queuectl log list --skip-damage > rescued.jsonl`
 }
 
 // Run lists.
@@ -56,11 +59,29 @@ func (c *logListCmd) Run(ctx context.Context, s *session) error {
 	}
 	return s.existing(ctx, func(q *queue.Queue) error {
 		l := eventList{filter: f, limit: limit, first: first, s: s}
-		if !s.noQueue {
+		switch {
+		case s.noQueue:
+		case c.SkipDamage:
+			err = salvage(ctx, s, q, l.add)
+		default:
 			err = q.ReadFrom(ctx, f.From.Position, l.add)
 		}
 		return l.finish(err)
 	})
+}
+
+// salvage passes all sound events to fn, and tells of the gaps between them. It returns the first damage.
+func salvage(ctx context.Context, s *session, q *queue.Queue, fn func(queue.Record) error) error {
+	var damage error
+	err := q.Salvage(ctx, fn, func(g eventlog.Gap) error {
+		if damage == nil {
+			damage = g.Damage[0]
+		}
+		err := s.out.Flush() // what comes before the gap
+		s.warn(gapWords(g) + " " + damageWords(g.Damage[0]))
+		return err
+	})
+	return firstOf(err, damage)
 }
 
 // errEnough ends the reading of the log before its end.
