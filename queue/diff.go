@@ -136,7 +136,8 @@ func (d *differ) result() Diff {
 		if change.After = d.r.jobState(key); change.After == change.Before {
 			continue
 		}
-		if j, found := d.r.state.Jobs.Job(key); found {
+		if change.After.Attempts+change.After.Crashes > 0 { // only then there is one
+			j, _ := d.r.state.Jobs.Job(key)
 			change.LastError = j.LastError
 		}
 		diff.Jobs = append(diff.Jobs, change)

@@ -80,7 +80,6 @@ func (q *Queue) Explain(ctx context.Context, id string) (e Explanation, err erro
 		return Explanation{}, err
 	}
 	viewErr := q.view(ctx, func(s *decide.State) {
-		s.LoadLive() // the timeline has to be whole
 		e, err = View{s}.explain(id, q.opt.Now(), workers)
 	})
 	if viewErr != nil {

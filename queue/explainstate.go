@@ -88,7 +88,8 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 // behind returns how many due jobs come before that of a schedule. Those count that one of the workers serves,
 // too, or that are in the same lane, if there are no workers.
 func (v View) behind(own job.Schedule, now time.Time, workers []WorkerInfo) Reason {
-	const most = 5 // that are named
+	const most = 5     // that are named
+	v.state.LoadLive() // the timeline has to be whole
 	var before []job.Schedule
 	n := 0
 	for s := range v.state.Timeline.Before(own.Key, now.UnixNano()) {

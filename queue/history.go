@@ -27,6 +27,9 @@ func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
 
 // History is as that of a [Queue], up to where the Replay stands.
 func (r *Replay) History(ctx context.Context, id string) ([]Record, error) {
+	if r.Position() == 0 {
+		return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+	}
 	past := biographer{open: r.open, key: r.state.Jobs.Key(id), through: r.Position()}
 	return past.tell(ctx, id)
 }
@@ -94,13 +97,13 @@ func (b *biographer) read(ctx context.Context, from job.Position, fn func(job.At
 		at := job.At{Time: entry.Time, Actor: by.actor(entry.Meta)}
 		for i, raw := range entry.Events {
 			at.Position = job.Position(entry.First) + job.Position(i)
-			if b.through != 0 && at.Position > b.through {
-				return nil
-			}
 			if err := fn(at, raw); errors.Is(err, errTold) {
 				return nil
 			} else if err != nil {
 				return fmt.Errorf("event %d: %w", at.Position, err)
+			}
+			if at.Position == b.through {
+				return nil // what comes after it is not looked at, damaged or not
 			}
 		}
 	}

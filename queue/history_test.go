@@ -31,7 +31,7 @@ func TestHistory_IsEveryEventOfTheJob(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
 			_, _ = r.Next(ctx) // at the end it stays there
 		}
 		for _, id := range []string{"a", "b", "c", "d"} {
