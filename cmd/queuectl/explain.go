@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -71,11 +73,42 @@ func printExplanation(s *session, e *queue.Explanation, advice []string) {
 	s.fields(
 		[2]string{"job", plain(e.Job.Spec.ID)},
 		[2]string{"state", s.paint(stateColour(e.Job.State), e.Job.State.String())},
-		[2]string{"because", strings.Join(because, "\n")},
-		[2]string{"before", strings.Join(before, "\n")},
+		[2]string{"because", s.sentences(because)},
+		[2]string{"before", s.sentences(before)},
 		[2]string{"next run", nextWords(s, e)},
 		[2]string{"you can", strings.Join(advice, "\n")},
 	)
+}
+
+// sentences are the value of a field: each begins a line, and goes on in others where the terminal is narrow.
+func (s *session) sentences(list []string) string {
+	const beside = len("next run:  ") // what stands in front of them
+	var broken []string
+	for _, sentence := range list {
+		broken = append(broken, strings.Join(wrap(sentence, s.out.width-beside), "\n"))
+	}
+	return strings.Join(broken, "\n")
+}
+
+// wrap breaks a line between words; what continues it is indented. A width that is too small for that, or
+// unknown, breaks nothing.
+func wrap(line string, width int) (broken []string) {
+	const least, indent = 20, "  "
+	if width < least {
+		return []string{line}
+	}
+	now := ""
+	for i, word := range strings.Split(line, " ") {
+		switch {
+		case i == 0:
+			now = word
+		case runewidth.StringWidth(now+" "+word) > width:
+			broken, now = append(broken, now), indent+word
+		default:
+			now += " " + word
+		}
+	}
+	return append(broken, now)
 }
 
 // nextWords says when a job can run next.

@@ -69,3 +69,20 @@ func TestReference_NamesEveryFieldAboutThePast(t *testing.T) {
 		}
 	}
 }
+
+func TestWrap_BreaksBetweenWords(t *testing.T) {
+	t.Parallel()
+	const line = "it was running when its worker died; the next worker to look puts it back"
+	for width, want := range map[int][]string{
+		0: {line}, 19: {line}, 200: {line},
+		40: {"it was running when its worker died; the", "  next worker to look puts it back"},
+		20: {"it was running when", "  its worker died;", "  the next worker to", "  look puts it back"},
+	} {
+		if got := wrap(line, width); !slices.Equal(got, want) {
+			t.Errorf("at %d columns: got %q, want %q", width, got, want)
+		}
+	}
+	if got := wrap("a-word-that-is-longer-than-a-line here", 20); !slices.Equal(got, []string{"a-word-that-is-longer-than-a-line", "  here"}) {
+		t.Errorf("a long word: got %q", got)
+	}
+}
