@@ -11,7 +11,6 @@ import (
 // Step is an event together with what it changed.
 type Step struct {
 	Record
-	Job     string   // id of the job that the event is about; "" = it is about none
 	Changes []Change // in a fixed order; none for an event that is a fact for people only
 }
 
@@ -28,26 +27,23 @@ func (r *Replay) Step(ctx context.Context) (Step, error) {
 	if err := r.fill(ctx); err != nil {
 		return Step{}, err
 	}
-	raw := r.entry.Events[r.next]
-	e, err := job.DecodeEvent(job.Kind(raw.Kind), raw.Data)
+	record, err := r.record()
 	if err != nil {
-		return Step{}, r.damage(err)
-	}
-	at := r.at()
-	before := r.look(at, e)
-	if err := r.fold(at); err != nil {
 		return Step{}, err
 	}
-	after := r.look(at, e)
-	return Step{Record: Record{At: at, Event: e}, Job: after.id, Changes: before.changes(&after)}, nil
+	before := r.look(record)
+	if err := r.fold(record.At); err != nil {
+		return Step{}, err
+	}
+	after := r.look(record)
+	return Step{Record: record, Changes: before.changes(&after)}, nil
 }
 
 // sight is what an event may change.
 type sight struct {
 	counts  projection.Counts
-	id      string // of the job that it is about
-	job     map[string]any
-	setting string // key of the one that it is about; "" = none
+	job     map[string]any // that it is about
+	setting string         // key of the one that it is about; "" = none
 	value   any
 	workers map[string]any // their states by id, if it is about workers
 	order   []string       // of their starts
@@ -56,13 +52,13 @@ type sight struct {
 // jobFields are the fields of a job that events change, in the order in which they are told.
 var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested"}
 
-func (r *Replay) look(at job.At, e job.Event) sight {
+func (r *Replay) look(record Record) sight {
 	jobs := r.state.Jobs
 	s := sight{counts: jobs.Counts()}
-	key := job.Of(e)
-	switch e := e.(type) {
+	key := job.Of(record.Event)
+	switch e := record.Event.(type) {
 	case *job.JobEnqueued:
-		key = at.Position
+		key = record.At.Position
 	case job.ConfigSet:
 		s.lookAtSetting(jobs, e.Key)
 	case job.ConfigUnset:
@@ -71,7 +67,6 @@ func (r *Replay) look(at job.At, e job.Event) sight {
 		s.lookAtWorkers(jobs)
 	}
 	if b, known := jobs.Brief(key); key != 0 && known {
-		s.id = jobs.ID(key)
 		s.lookAtJob(&b)
 	}
 	return s

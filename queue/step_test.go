@@ -26,7 +26,7 @@ func told(s queue.Step) string {
 		}
 		words = append(words, fmt.Sprintf("%s %s %v>%v", c.Of, c.Field, c.From, c.To))
 	}
-	return strings.TrimSpace(fmt.Sprintf("%v %s: %s", job.KindOf(s.Event), s.Job, strings.Join(words, ", ")))
+	return strings.TrimSpace(fmt.Sprintf("%v %s: %s", job.KindOf(s.Event), s.ID, strings.Join(words, ", ")))
 }
 
 func TestReplay_StepSaysWhatAnEventChanges(t *testing.T) {

@@ -33,12 +33,22 @@ func Record(t testing.TB, q *queue.Queue) Log {
 	return logOf(records)
 }
 
-// Records returns the events one by one.
+// Records returns the events one by one, with the jobs that they are about.
 func (l Log) Records() (records []queue.Record) {
+	jobs := map[job.Position]*job.Spec{}
 	for _, c := range l {
 		at := c.At
 		for _, e := range c.Events {
-			records = append(records, queue.Record{At: at, Event: e})
+			key := job.Of(e)
+			if enqueued, ok := e.(*job.JobEnqueued); ok {
+				key = at.Position
+				jobs[key] = &enqueued.Spec
+			}
+			record := queue.Record{At: at, Event: e}
+			if spec := jobs[key]; spec != nil {
+				record.ID, record.Queue = spec.ID, spec.Queue
+			}
+			records = append(records, record)
 			at.Position++
 		}
 	}

@@ -90,6 +90,9 @@ func TestReplay_ComesToTheStateOfTheQueue(t *testing.T) {
 		if v.Position() != r.At.Position || v.Position() != steps {
 			t.Errorf("event %d, position %d: the state is at %d", steps, r.At.Position, v.Position())
 		}
+		if _, ok := r.Event.(*job.JobEnqueued); (ok || job.Of(r.Event) != 0) != (r.ID != "") {
+			t.Errorf("%v at %d is about job %q", job.KindOf(r.Event), r.At.Position, r.ID)
+		}
 		all := 0
 		for _, n := range v.Status().Counts {
 			all += n

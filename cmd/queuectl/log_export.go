@@ -14,8 +14,10 @@ import (
 )
 
 type logExportCmd struct {
-	From string `placeholder:"MOMENT" help:"Begin with the commit that holds this position, or with the first one of this time or later."`
-	To   string `placeholder:"MOMENT" help:"End with the commit that holds this position, or with the last one that was not made later than this time."`
+	From   string `placeholder:"MOMENT" help:"Begin with the commit that holds this position, or with the first one of this time or later."`
+	To     string `placeholder:"MOMENT" help:"End with the commit that holds this position, or with the last one that was not made later than this time."`
+	GoTest bool   `name:"go-test" help:"Write a Go test of the log instead: its events as Go values, and what they come to."`
+	Job    string `placeholder:"ID" help:"With --go-test: leave out what is about other jobs."`
 }
 
 // Help is shown below the usage line.
@@ -26,13 +28,18 @@ the events are what the bytes say, without the log: docs/guides/check_export.py 
 
 Everything that is durable now is exported, in whole commits. Workers may go on meanwhile.
 
+With --go-test it is one file of Go: the events as values that can be read and edited, a test that folds
+them and compares the state at the end, and a place for what must hold after each event. Package queuetest
+folds them, and finds the few events that lead to a wrong state.
+
 A moment is ` + momentForms + `.
 
 Examples:
 
   queuectl log export > log.jsonl && python3 check_export.py log.jsonl
   queuectl log export | zstd > log.jsonl.zst
-  queuectl log export --from 1200 --to 1300 | jq -c .events[]`
+  queuectl log export --from 1200 --to 1300 | jq -c .events[]
+  queuectl log export --go-test --job job1 > recorded/recorded_test.go`
 }
 
 // Run exports. It opens no queue, so that it needs no memory for its state.
@@ -40,6 +47,14 @@ func (c *logExportCmd) Run(ctx context.Context, s *session) error {
 	from, to, err := (&spanFlags{From: c.From, To: c.To}).read(s)
 	if err != nil {
 		return err
+	}
+	switch {
+	case c.GoTest && c.From != "":
+		return usage("--go-test begins with the first event: there is no state to begin with later", "--job leaves out other jobs, and queuetest.Shrink what does not matter")
+	case c.GoTest:
+		return c.writeTest(ctx, s, to)
+	case c.Job != "":
+		return usage("--job needs --go-test", "'queuectl log list --job "+c.Job+"' shows the events of a job")
 	}
 	if s.format == formatJSON {
 		s.format = formatJSONL // it is a line each, whatever the form

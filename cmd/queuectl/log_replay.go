@@ -108,7 +108,7 @@ func (p *replay) play(ctx context.Context, past *queue.Replay) error {
 		if err != nil {
 			return err
 		}
-		if p.job != "" && step.Job != p.job {
+		if p.job != "" && step.ID != p.job {
 			continue
 		}
 		p.shown++

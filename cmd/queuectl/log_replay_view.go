@@ -64,7 +64,7 @@ func (p *replay) document(v any) error {
 }
 
 func viewStep(step *queue.Step) stepView {
-	v := stepView{eventView: viewEvent(story{step.Record, step.Job}).(eventView), Changes: []changeView{}}
+	v := stepView{eventView: viewEvent(story{step.Record, step.ID}).(eventView), Changes: []changeView{}}
 	for _, c := range step.Changes {
 		v.Changes = append(v.Changes, changeView(c))
 	}
@@ -110,7 +110,7 @@ func (p *replay) digest(past *queue.Replay) error {
 func printStep(s *session, step *queue.Step) {
 	what, details := eventWords(step.Event)
 	line := fmt.Sprintf("%d  %s", step.At.Position, step.At.When().Local().Format("2006-01-02 15:04:05.000"))
-	for _, words := range []string{plain(step.Job), what, plain(details)} {
+	for _, words := range []string{plain(step.ID), what, plain(details)} {
 		if words != "" {
 			line += "  " + words
 		}

@@ -81,7 +81,7 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "stats", "eventlog", "queue", "simulate"},
+		ours: []string{"job", "projection", "stats", "eventlog", "queue", "simulate", "internal/gotest"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth", "github.com/guptarohit/asciigraph",
