@@ -22,17 +22,18 @@ type logExportCmd struct {
 
 // Help is shown below the usage line.
 func (logExportCmd) Help() string {
-	return `JSON lines: first one about the log, then one for each commit, with its events as log list shows them and
-with the exact bytes whose hash the next commit carries. So another program can check the whole chain, and that
-the events are what the bytes say, without the log: docs/guides/check_export.py is one, in Python.
+	return `JSON lines: first one about the log, then one for each commit, with its events as log list shows
+them and with the exact bytes whose hash the next commit carries. So another program can check the
+whole chain, and that the events are what the bytes say, without the log:
+docs/guides/check_export.py is one, in Python.
 
 Everything that is durable now is exported, in whole commits. Workers may go on meanwhile.
 
-With --go-test it is one file of Go: the events as values that can be read and edited, a test that folds
-them and compares the state at the end, and a place for what must hold after each event. Package queuetest
-folds them, and finds the few events that lead to a wrong state.
+With --go-test it is one file of Go: the events as values that can be read and edited, a test that
+folds them and compares the state at the end, and a place for what must hold after each event.
+Package queuetest folds them, and finds the few events that lead to a wrong state.
 
-A moment is ` + momentForms + `.
+` + momentHelp + `
 
 Examples:
 

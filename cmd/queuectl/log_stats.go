@@ -20,17 +20,18 @@ type logStatsCmd struct {
 
 // Help is shown below the usage line.
 func (logStatsCmd) Help() string {
-	return `How many events there are of each kind and how large they are; how many jobs came and ended in each queue;
-how long they waited once they were due, how long they ran, and how many attempts they needed; and how all
-that was spread over time. On a terminal: tables and plots. Through a pipe: one JSON document.
+	return `How many events there are of each kind and how large they are; how many jobs came and ended in each
+queue; how long they waited once they were due, how long they ran, and how many attempts they
+needed; and how all that was spread over time. On a terminal: tables and plots. Through a pipe: one
+JSON document.
 
-p50 is the median: half of the values are not larger. p99 is what one in a hundred exceeds. Percentiles are
-within 0.4 % of a value that occurred, counts and maxima exact.
+p50 is the median: half of the values are not larger. p99 is what one in a hundred exceeds.
+Percentiles are within 0.4 % of a value that occurred, counts and maxima exact.
 
-With --from, jobs that were enqueued earlier count only with what can be told: how long they ran, and how long
-they waited after their first run.
+With --from, jobs that were enqueued earlier count only with what can be told: how long they ran,
+and how long they waited after their first run.
 
-A moment is ` + momentForms + `.
+` + momentHelp + `
 
 Examples:
 
