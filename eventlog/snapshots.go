@@ -230,3 +230,39 @@ func (r *SnapshotRoom) tidy(before []snapshotSpan) error {
 	}
 	return nil
 }
+
+// BadSnapshot is a snapshot file that cannot be used.
+type BadSnapshot struct {
+	Path string
+	Err  error
+}
+
+// SnapshotChains opens all snapshot files of the log in dir, each as the last of a chain that leads to it, in
+// order of where they end. Those that cannot be used are bad. The caller closes the files.
+func SnapshotChains(dir string) (chains [][]*Snapshot, bad []BadSnapshot, err error) {
+	id, err := readFormat(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	spans, err := listSnapshots(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, last := range spans {
+		before := chain(spans, last.from)
+		if end := len(before); last.from != 0 && (end == 0 || before[end-1].through != last.from) {
+			bad = append(bad, BadSnapshot{last.path(dir), errSnapshot("what it builds on is not there")})
+			continue
+		}
+		doubts := map[string]error{}
+		files, failed := openAll(dir, id, append(before, last), doubts)
+		if !failed {
+			chains = append(chains, files)
+			continue
+		}
+		for _, why := range doubts {
+			bad = append(bad, BadSnapshot{last.path(dir), why})
+		}
+	}
+	return chains, bad, nil
+}

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
@@ -279,6 +280,75 @@ func TestSnapshot_WorkersAndCallersRestOnIt(t *testing.T) {
 	}
 	if j := find(t, q, "dead1"); j.State != job.Completed || j.Runs != 2 {
 		t.Errorf("dead1 is %v after %d runs", j.State, j.Runs)
+	}
+}
+
+// TestCheckSnapshots_TellsAnotherStateFromTheLogs, even if it is sound in itself.
+func TestCheckSnapshots_TellsAnotherStateFromTheLogs(t *testing.T) {
+	t.Parallel()
+	dir, files := assorted(t)
+	verdicts := func() (sound int, other []error) {
+		t.Helper()
+		checks, err := queue.CheckSnapshots(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range checks {
+			if c.Err == nil {
+				sound++
+			} else {
+				other = append(other, c.Err)
+			}
+		}
+		return sound, other
+	}
+	if sound, other := verdicts(); sound != len(files) || len(other) > 0 {
+		t.Fatalf("%d of %d files are sound, %v", sound, len(files), other)
+	}
+	q := open(t, dir)
+	if _, err := q.SetConfig(t.Context(), "max_retries", "5"); err != nil {
+		t.Fatal(err)
+	}
+	at := lastEntry(t, dir)
+	lie := decide.NewState() // in which the last event was another
+	err := q.Read(t.Context(), func(r queue.Record) error {
+		if set, ok := r.Event.(job.ConfigSet); ok {
+			set.New = "6"
+			r.Event = set
+		}
+		lie.Fold(r.At, r.Event)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, ok, err := eventlog.LockSnapshots(dir)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer room.Close()
+	if err := room.Write(eventlog.Head{}, at, func(w *eventlog.SnapshotWriter) error { return lie.Jobs.Save(0, w) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, other := verdicts(); len(other) != 1 || !errors.Is(other[0], queue.ErrOtherState) {
+		t.Errorf("the file with another state: %v", other)
+	}
+}
+
+// lastEntry returns the place behind the last commit.
+func lastEntry(t *testing.T, dir string) (at eventlog.Checkpoint) {
+	t.Helper()
+	r, err := eventlog.NewReader(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		e, err := r.Next(t.Context())
+		if err != nil {
+			return at
+		}
+		at = e.End()
 	}
 }
 

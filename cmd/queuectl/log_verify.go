@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/queue"
 )
 
 type logVerifyCmd struct {
+	Deep bool     `help:"Fold the whole log, and compare each snapshot with what that gives."`
 	Head []string `placeholder:"POSITION:SHA256" help:"The log must contain this head, which was noted before. May be given several times."`
 }
 
@@ -28,6 +30,7 @@ Examples:
   queuectl log verify
   queuectl log verify -o json
   queuectl log verify --quiet >> /mnt/elsewhere/heads
+  queuectl log verify --deep
   queuectl log verify --head 1200:94e1a55b5e4f734c`
 }
 
@@ -45,6 +48,8 @@ type verifyView struct {
 	Damage   []badRegion `json:"damage"`
 	Gaps     []gapView   `json:"gaps"`
 	Heads    []pinView   `json:"heads"`
+
+	Snapshots []snapshotCheckView `json:"snapshots,omitempty"` // with --deep
 }
 
 type headView struct {
@@ -103,17 +108,28 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	var snapshots []queue.SnapshotCheck
+	if c.Deep && report.Sound() {
+		if snapshots, err = queue.CheckSnapshots(ctx, s.dir); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.quiet:
 		if report.Sound() {
 			s.printf("%v", report.Head.Pin())
 		}
 	case s.format.machine():
-		if err := s.document(viewReport(report)); err != nil {
+		v := viewReport(report)
+		for _, check := range snapshots {
+			v.Snapshots = append(v.Snapshots, viewSnapshotCheck(check))
+		}
+		if err := s.document(v); err != nil {
 			return err
 		}
 	default:
 		printReport(s, report)
+		printSnapshots(s, snapshots)
 	}
 	heads := headFailure(report.Heads)
 	if len(report.Damage) > 0 {
@@ -125,7 +141,7 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
 			hint: "nothing was changed, and the sound part can still be read; 'queuectl log repair' shows what can be done",
 		}
 	}
-	return heads
+	return firstOf(heads, snapshotFailure(snapshots))
 }
 
 // headFailure is what it means that the log, sound in itself, does not contain a head that was noted.
