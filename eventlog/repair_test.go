@@ -96,7 +96,7 @@ func keepsAll(before, after map[string][]byte) error {
 			continue
 		}
 		kept := 0
-		for _, dir := range []string{logDir, sealedDir} {
+		for _, dir := range []string{logDir, sealedDir, snapshotDir} {
 			now, same := after[dir+"/"+base], 0
 			for same < min(len(was), len(now)) && was[same] == now[same] {
 				same++
@@ -163,6 +163,13 @@ func damages() []damageRow {
 			return os.WriteFile(filepath.Join(dir, logDir, segmentName(h.commits()+2)), nil, 0o600)
 		}, true, all, 1, false},
 		{"row 4: a flip in the last segment", flip(2, 1), true, first(2), 2, false},
+		{"row 4: a flip, and snapshots before and behind it", func(h *handmade, dir string) error {
+			err := errors.Join(flip(2, 1)(h, dir), os.Mkdir(filepath.Join(dir, snapshotDir), 0o700))
+			for _, through := range []Commit{h.segments[1].first, h.commits()} {
+				err = errors.Join(err, os.WriteFile(snapshotSpan{0, through}.path(dir), []byte("snapshot"), 0o600))
+			}
+			return err
+		}, true, first(2), 3, false},
 		{"row 4: a flip in its first commit", flip(2, 0), true, plus(first(2), -1), 2, false},
 		{"row 4: a cut through the last commit", func(h *handmade, dir string) error {
 			return os.Truncate(h.path(dir, 2), h.end().offset-1)
