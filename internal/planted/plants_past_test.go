@@ -27,4 +27,44 @@ var plantsInThePast = []plant{
 		edits: []edit{{"queuetest/shrink.go", "for before := -1; before != len(s.records); {", "for before := len(s.records); before != len(s.records); {"}},
 		pkg:   "queuetest", test: "TestShrink_FindsTheFewEventsThatMatter",
 	},
+	{
+		name:  "a moment is before a commit of its own time",
+		edits: []edit{{"queue/replay.go", "!last.When().After(m.Time)", "last.When().Before(m.Time)"}},
+		pkg:   "queue", test: "TestReplay_ToMeansTheLastCommitThatWasNotMadeLater",
+	},
+	{
+		name:  "a difference is seen only where an event names the job",
+		edits: []edit{{"queue/diff.go", "d.touch(j.Key)", "_ = j"}},
+		pkg:   "queue", test: "TestDiffTo_ForgottenJobsAreGone",
+	},
+	{
+		name:  "a history ends when the job is dead",
+		edits: []edit{{"queue/history.go", " && b.state != job.Dead", ""}},
+		pkg:   "queue", test: "TestAttempts_TellHowEachRunWent",
+	},
+	{
+		name:  "a history of the past goes on after the moment",
+		edits: []edit{{"queue/history.go", "if at.Position == b.through {", "if false {"}},
+		pkg:   "queue", test: "TestHistory_IsEveryEventOfTheJob",
+	},
+	{
+		name:  "a story counts a lost run as an attempt",
+		edits: []edit{{"queue/attempts.go", "if a.Outcome == OutcomeFailed || ", "if a.Outcome == OutcomeLost || a.Outcome == OutcomeFailed || "}},
+		pkg:   "queue", test: "TestAttempts_TellHowEachRunWent",
+	},
+	{
+		name:  "an explanation believes in workers that are dead",
+		edits: []edit{{"queue/explainstate.go", "live := those(workers, alive)", "live := workers"}},
+		pkg:   "queue", test: "TestExplain_DeadWorkersCountForNothing",
+	},
+	{
+		name:  "an explanation counts only those that come first and are in memory",
+		edits: []edit{{"queue/explainstate.go", "v.state.LoadLive()", "_ = v.state.LoadLive"}},
+		pkg:   "queue", test: "TestExplain_OfAQueueThatRestsOnASnapshot",
+	},
+	{
+		name:  "jobs that are not due come first",
+		edits: []edit{{"scheduler/next.go", "!it.ready && it.due > now ||", ""}},
+		pkg:   "scheduler", test: "TestBefore_IsWhatIsTakenFirst",
+	},
 }
