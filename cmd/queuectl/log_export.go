@@ -30,8 +30,8 @@ docs/guides/check_export.py is one, in Python.
 Everything that is durable now is exported, in whole commits. Workers may go on meanwhile.
 
 With --go-test it is one file of Go: the events as values that can be read and edited, a test that
-folds them and compares the state at the end, and a place for what must hold after each event.
-Package queuetest folds them, and finds the few events that lead to a wrong state.
+folds them and compares the state at the end, and a place for what must hold after each event. Package
+queuetest folds them, and finds the few events that lead to a wrong state.
 
 ` + momentHelp + `
 
