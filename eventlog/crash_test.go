@@ -1,8 +1,10 @@
 package eventlog
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -62,6 +64,7 @@ func (r *crashRound) run() {
 		{"two that make the log", r.twoMakers},
 		{"syncs that fail", r.failingSyncs},
 		{"more syncs that fail", r.failingSyncs},
+		{"archiving", r.archiving},
 	} {
 		if c := r.record(s, newCrashDisk()); c != nil {
 			r.cut(s.name, c, statesOfStory/part)
@@ -146,6 +149,28 @@ func (r *crashRound) failingSyncs(c *crashTrace) {
 	}
 }
 
+// archiving: what is sealed is archived, in steps, while processes append and seal more.
+func (r *crashRound) archiving(c *crashTrace) {
+	a := c.enter(300, nil)
+	archive := func(through Commit) {
+		_, err := Archive(context.Background(), c.dir(), through, ArchiveOptions{disk: a.opt.disk})
+		c.must(err)
+		c.observe()
+	}
+	for range 2 + r.rng.IntN(2) {
+		for range 4 {
+			a.append(r.texts()...)
+		}
+		time.Sleep(3 * settleAfter) // segments are sealed
+		c.observe()
+		archive(Commit(1 + r.rng.IntN(len(c.want))))
+		a.append(r.texts()...)
+		archive(math.MaxUint64)
+	}
+	a.close()
+	archive(math.MaxUint64)
+}
+
 // goOn is what the next process does when all others were killed.
 func (r *crashRound) goOn(c *crashTrace) {
 	a := c.enter(r.segmentSize(), nil)
@@ -155,6 +180,11 @@ func (r *crashRound) goOn(c *crashTrace) {
 	a.append(r.texts()...)
 	a.append(r.texts()...)
 	a.close()
+	if r.rng.IntN(2) == 0 {
+		_, err := Archive(context.Background(), c.dir(), math.MaxUint64, ArchiveOptions{disk: a.opt.disk})
+		c.must(err)
+		c.observe()
+	}
 }
 
 // segmentSize is from 300 bytes, which one commit may fill, to 4,800.

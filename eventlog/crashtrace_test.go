@@ -375,14 +375,17 @@ func (c *crashTrace) history() (hashes []Hash) {
 	if err != nil {
 		return nil // it was not made yet
 	}
-	segments, _, err := listSegments(c.dir())
+	src := newDirSource(c.dir(), id)
+	segments, _, err := listAll(c.dir(), id)
 	c.must(err)
 	t := firstTip(id)
 	for _, s := range segments {
-		data, err := os.ReadFile(s.path)
+		f, err := src.open(s.first)
+		c.must(err)
+		size, err := f.Size()
 		c.must(err)
 		t = t.next()
-		_, err = scan(bytes.NewReader(data), int64(len(data)), &t, func(e *Entry) error {
+		_, err = scan(f, size, &t, func(e *Entry) error {
 			hashes = append(hashes, e.Hash)
 			var got []string
 			for _, ev := range e.Events {
@@ -394,6 +397,7 @@ func (c *crashTrace) history() (hashes []Hash) {
 			return nil
 		})
 		c.must(err)
+		f.Close() // only read
 	}
 	return hashes
 }

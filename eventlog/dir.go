@@ -39,6 +39,7 @@ type dirStore struct {
 	checked  bool // nothing but S was looked at since; what else there is was found sound
 	searched bool // for repairs that nobody has recorded
 	scanner  scanner
+	archive  *archive
 	tail     tail
 	writer   writer
 
@@ -113,6 +114,7 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 		s.shut()
 		return nil, err
 	}
+	s.archive = newArchive(dir, s.id)
 	s.tip, s.doubts = firstTip(s.id), map[string]error{}
 	return s, nil
 }

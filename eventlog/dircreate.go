@@ -85,7 +85,7 @@ func (s *dirStore) vacant() error {
 		switch name := entry.Name(); {
 		case name == logDir:
 			return nil // another process was faster
-		case name == sealedDir || name == quarantineDir:
+		case name == sealedDir || name == archiveDir || name == quarantineDir:
 			// There was a log: it must not start anew as if nothing had ever been in it.
 			return &CorruptError{
 				Path: filepath.Join(s.dir, logDir), Commit: 1, Position: 1, Row: 3,

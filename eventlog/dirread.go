@@ -36,18 +36,23 @@ var everything = bounds{through: math.MaxUint64, size: math.MaxInt64}
 
 // read passes to fold what stands after tip.
 func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
-	if s.tail.f == nil {
-		f, err := s.openSegment(s.tip.segment)
-		if errors.Is(err, fs.ErrNotExist) {
-			return s.tip.damage(3, "the segment is missing")
-		}
-		if err != nil {
-			return err
-		}
-		s.tail = tail{f: f}
-		s.watchTail()
-	}
 	for {
+		if s.tail.f == nil {
+			f, err := s.openSegment(s.tip.segment)
+			if errors.Is(err, fs.ErrNotExist) {
+				more, err := s.readArchived(fold, to)
+				if err != nil || !more {
+					return err
+				}
+				s.tip = s.tip.next()
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			s.tail = tail{f: f}
+			s.watchTail()
+		}
 		more, err := s.readTail(fold, to)
 		if err != nil || !more {
 			return err
@@ -57,26 +62,60 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 			return err
 		}
 		f, err := s.openSegment(s.tip.head.Commit + 1)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // if it does not exist, it is archived
 			return err
 		}
 		s.tail.f.Close() // only read, or synced by who began the next
 		s.tail = tail{f: f}
 		s.tip = s.tip.next()
-		s.watchTail()
+		if f != nil {
+			s.watchTail()
+		}
 	}
+}
+
+// readArchived reads the segment at tip, which is neither in log nor sealed. It reports if it came
+// to its very end: then another follows.
+func (s *dirStore) readArchived(fold func(*Entry) error, to bounds) (bool, error) {
+	segment, err := s.archive.open(s.tip.segment)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, s.tip.damage(3, "the segment is missing")
+	}
+	if err != nil {
+		return false, err
+	}
+	more, err := s.scanTail(segment, segment.row.size, fold, to)
+	if err == nil && !more && s.tip.head.Commit < to.through {
+		d := s.tip.damage(3, s.why.reason)
+		locate(d, []segmentInfo{{first: segment.row.first, last: segment.row.last, path: segment.path}})
+		err = d
+	}
+	return more, err
 }
 
 // followed says if another segment comes after S, all of which was read. Its name is the number of
 // the commit that comes next; so if it is there, S is complete. It is looked for in log first: a
-// segment that leaves log meanwhile is in sealed by then.
+// segment that leaves log meanwhile is in sealed by then. While S is in log, those that follow are not
+// archived.
 func (s *dirStore) followed() (bool, error) {
-	name := segmentName(s.tip.head.Commit + 1)
-	there, err := exists(s.root, logDir+"/"+name)
-	if err != nil || there {
-		return there, err
+	next := s.tip.head.Commit + 1
+	for _, sub := range []string{logDir, sealedDir} {
+		if there, err := exists(s.root, sub+"/"+segmentName(next)); err != nil || there {
+			return there, err
+		}
 	}
-	return exists(s.root, sealedDir+"/"+name)
+	if there, err := exists(s.root, logDir+"/"+segmentName(s.tip.segment)); err != nil || there {
+		return false, err
+	}
+	// What was not sealed yet may have moved twice meanwhile.
+	var err error
+	switch _, err = s.archive.open(next); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case damaged(err) != nil:
+		return true, nil // whoever reads it will tell
+	}
+	return err == nil, err
 }
 
 // readTail reads the open segment. It reports if it came to its very end.
@@ -94,10 +133,15 @@ func (s *dirStore) readTail(fold func(*Entry) error, to bounds) (bool, error) {
 		}
 		return size > 0, nil
 	}
+	return s.scanTail(s.tail.f, size, fold, to)
+}
+
+// scanTail reads the segment in r, from tip on. It reports if it came to its very end.
+func (s *dirStore) scanTail(r io.ReaderAt, size int64, fold func(*Entry) error, to bounds) (bool, error) {
 	if size-s.tip.offset > to.size {
 		return false, errBehind
 	}
-	s.scanner.reset(s.tail.f, size)
+	s.scanner.reset(r, size)
 	defer s.shrink()
 	for s.tip.head.Commit < to.through {
 		e, why, err := s.scanner.next(&s.tip)
@@ -179,7 +223,7 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 // promised is what the segments prove durable, for want of a D: not the newest commits, but all
 // that they say of the others.
 func (s *dirStore) promised() (Commit, error) {
-	r, err := newReader(dirSource{dir: s.dir, id: s.id}, s.id, math.MaxUint64)
+	r, err := newReader(newDirSource(s.dir, s.id), s.id, math.MaxUint64)
 	if err != nil {
 		return 0, err
 	}

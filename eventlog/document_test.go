@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -75,6 +76,32 @@ func TestDocument_AgreesWithTheCode(t *testing.T) {
 	want = append(want,
 		fmt.Sprintf("begin with the first %d bytes of the header", snapSeedSize),
 		fmt.Sprintf("The directory has %d bytes for each block", snapEntrySize),
+	)
+	want = append(want, fields("manifest", 0,
+		"magic: "+strings.ToUpper(fmt.Sprintf("% x", binary.LittleEndian.AppendUint32(nil, manifestMagic))), gap(0, manOffFormat),
+		fmt.Sprintf("format of the archive: %d", manifestFormat), gap(manOffFormat, manOffFlags),
+		"flags: 0", gap(manOffFlags, manOffSegments),
+		"number of segments", gap(manOffSegments, manOffLogID),
+		"id of the log", gap(manOffLogID, manOffPrev),
+		"hash of the frame before the first", gap(manOffPrev, manHeaderSize))...)
+	want = append(want, fields("row", 0,
+		"first commit", gap(rowOffFirst, rowOffLast),
+		"last commit", gap(rowOffLast, rowOffFrom),
+		"position of the first event", gap(rowOffFrom, rowOffTo),
+		"position of the last event", gap(rowOffTo, rowOffSize),
+		"size of the segment", gap(rowOffSize, rowOffOffset),
+		"offset of its zstd frame", gap(rowOffOffset, rowOffPacked),
+		"size of its zstd frame", gap(rowOffPacked, rowOffCRC),
+		"CRC32C of the zstd frame", gap(rowOffCRC, rowOffSum),
+		"SHA-256 of the segment", gap(rowOffSum, rowOffHash),
+		"hash of its last frame", gap(rowOffHash, manifestRow))...)
+	want = append(want,
+		fmt.Sprintf("| 4 | %s, which begins a skippable frame", strings.ToUpper(fmt.Sprintf("% x", binary.LittleEndian.AppendUint32(nil, skippableMagic)))),
+		fmt.Sprintf("The last %d bytes of the file", manTrailerSize),
+		fmt.Sprintf("| %d | %d × segments |", manHeaderSize, manifestRow),
+		fmt.Sprintf("| %d + %d × segments | 4 | size of the manifest", manHeaderSize, manifestRow),
+		fmt.Sprintf("| `%s/%s` |", archiveDir, archiveName(1, 420)),
+		fmt.Sprintf("`%s/%s`", archiveDir, archiveLock), fmt.Sprintf("`%s/%s`", archiveDir, unfinished),
 		fmt.Sprintf("| %d | body | body |", headerSize),
 		fmt.Sprintf("| %d + body | %d | CRC32C", headerSize, trailerSize),
 		fmt.Sprintf("A frame has %d to %d bytes and 1 to %d events.", minFrame, MaxFrame, MaxEvents),

@@ -23,10 +23,12 @@ import (
 //	DIR/log/durable                 what is known to be durable (the D file)
 //	DIR/log/00000000000000000421    the last two segments, named by their first commit
 //	DIR/sealed/0000…                the older segments, same names
+//	DIR/archive/0000…-0000….zst     the oldest segments, compressed, many in a file
 //	DIR/quarantine/                 what recovery and repair cut off
 const (
 	logDir        = "log"
 	sealedDir     = "sealed"
+	archiveDir    = "archive"
 	quarantineDir = "quarantine"
 
 	formatFile  = "FORMAT"
@@ -144,7 +146,11 @@ type segmentInfo struct {
 	first  Commit
 	path   string
 	size   int64
-	sealed bool
+	sealed bool // or archived
+
+	last Commit        // in it; 0 = it is in no archive
+	from Position      // of the first event; 0 = not known from the listing
+	bad  *CorruptError // the archive that it stands for cannot be read; nil = it can
 }
 
 // listTries bounds how often a listing, or the opening of a segment, is repeated because a segment

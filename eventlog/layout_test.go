@@ -129,7 +129,7 @@ func TestListSegments_BothDirectoriesInOrder(t *testing.T) {
 		t.Fatalf("got %v, %v, %v", segments, bad, err)
 	}
 	for i, s := range segments {
-		want := segmentInfo{Commit(i + 1), h.path(dir, i), int64(len(h.segments[i].data)), i < 4}
+		want := segmentInfo{first: Commit(i + 1), path: h.path(dir, i), size: int64(len(h.segments[i].data)), sealed: i < 4}
 		if s != want {
 			t.Errorf("got %+v, want %+v", s, want)
 		}

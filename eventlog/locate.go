@@ -17,7 +17,10 @@ func locatePosition(src source, id LogID, segments []segmentInfo, p Position) (C
 		begins, at := Position(0), mid
 		for ; at >= low; at-- {
 			var err error
-			if begins, err = beginning(src, id, segments[at].first); err != nil {
+			if begins = segments[at].from; begins == 0 {
+				begins, err = beginning(src, id, segments[at].first)
+			}
+			if err != nil {
 				return 0, err
 			}
 			if begins != 0 {
@@ -40,7 +43,7 @@ func locatePosition(src source, id LogID, segments []segmentInfo, p Position) (C
 // beginning returns the position of the first event in a segment, 0 if no sound frame says it.
 func beginning(src source, id LogID, first Commit) (Position, error) {
 	f, err := src.open(first)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || damaged(err) != nil { // of an archive
 		return 0, nil
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func NewReader(dir string, from Commit) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newReader(dirSource{dir: dir, id: id}, id, from)
+	return newReader(newDirSource(dir, id), id, from)
 }
 
 // NewReaderAt starts at the commit that holds the given position (0 or 1: the first) of the log in
@@ -47,7 +47,7 @@ func NewReaderAt(dir string, from Position) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newReaderAt(dirSource{dir: dir, id: id}, id, from)
+	return newReaderAt(newDirSource(dir, id), id, from)
 }
 
 func newReader(src source, id LogID, from Commit) (*Reader, error) {
@@ -77,12 +77,13 @@ func newReaderAt(src source, id LogID, from Position) (*Reader, error) {
 }
 
 // complete returns the last commit of the complete segments: before a segment is made, the one
-// before it is synced.
+// before it is synced. An archive holds only such.
 func complete(segments []segmentInfo) Commit {
 	if len(segments) == 0 {
 		return 0
 	}
-	return segments[len(segments)-1].first - 1
+	last := segments[len(segments)-1]
+	return max(last.first-1, last.last)
 }
 
 // Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later
@@ -270,7 +271,8 @@ func (r *Reader) stopped(ctx context.Context, why stop) error {
 	if err != nil {
 		return err
 	}
-	if why.kind != stopBad && max(known, r.durable) <= r.tip.head.Commit {
+	_, archived := r.file.(*archivedSegment)
+	if why.kind != stopBad && max(known, r.durable) <= r.tip.head.Commit && !archived {
 		return io.EOF
 	}
 	return r.src.still(ctx, r.lookAgain)
@@ -311,6 +313,9 @@ func (r *Reader) lookAgain() error {
 	damage, later := later(segments, t, why)
 	if later && damage == nil {
 		return nil // it ends well, and its successor is there: both came about since the first look
+	}
+	if _, archived := r.file.(*archivedSegment); archived && damage == nil {
+		damage = t.damage(3, "the segment that follows the archive is missing")
 	}
 	if damage == nil {
 		v, _, err := judge(r.file, r.scanner.size, t, why, max(known, r.durable))
@@ -353,6 +358,9 @@ func locate(damage *CorruptError, segments []segmentInfo) {
 	for _, s := range segments {
 		if segmentName(s.first) == damage.Path {
 			damage.Path = s.path
+			if s.last > 0 {
+				damage.Reason += fmt.Sprintf(" (the offset is that in segment %d, which is in this archive)", s.first)
+			}
 		}
 	}
 }

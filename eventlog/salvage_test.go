@@ -157,7 +157,7 @@ func TestVerify_NamesWhatTheDiskDoesNotGiveBack(t *testing.T) {
 	dir := h.write(t)
 	for i, s := range h.segments {
 		bad := s.first + 5
-		src := brokenSource{dirSource{dir, h.id}, s.first, h.tips[bad-1].offset + 100}
+		src := brokenSource{newDirSource(dir, h.id), s.first, h.tips[bad-1].offset + 100}
 		v := newVerifier(src, h.id)
 		if err := errors.Join(v.prepare(), v.run(t.Context())); err != nil {
 			t.Fatal(err)

@@ -38,9 +38,12 @@ type segmentFile interface {
 
 // dirSource is the log in a directory.
 type dirSource struct {
-	dir string
-	id  LogID
+	dir     string
+	id      LogID
+	archive *archive // nil = one is made for each segment that is read from there
 }
+
+func newDirSource(dir string, id LogID) dirSource { return dirSource{dir, id, newArchive(dir, id)} }
 
 func (s dirSource) segments() ([]segmentInfo, error) {
 	segments, bad, err := s.list()
@@ -51,16 +54,36 @@ func (s dirSource) segments() ([]segmentInfo, error) {
 }
 
 // list is segments, and what is wrong with their names.
-func (s dirSource) list() ([]segmentInfo, []*CorruptError, error) { return listSegments(s.dir) }
+func (s dirSource) list() ([]segmentInfo, []*CorruptError, error) { return listAll(s.dir, s.id) }
 
-// open looks in log first: a segment that leaves it in between is in sealed by then.
+// open looks in log first: a segment that leaves it in between is in sealed by then, and one that
+// leaves that, in an archive.
 func (s dirSource) open(first Commit) (segmentFile, error) {
+	f, err := s.openFile(first)
+	if err == nil {
+		return osSegment{f}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if s.archive == nil {
+		s.archive = newArchive(s.dir, s.id)
+	}
+	packed, err := s.archive.open(first)
+	if err != nil {
+		return nil, err // and no segment that is nil
+	}
+	return packed, nil
+}
+
+// openFile opens a segment that is not archived.
+func (s dirSource) openFile(first Commit) (*os.File, error) {
 	var f *os.File
 	err := fs.ErrNotExist
 	for try := 0; try < listTries && errors.Is(err, fs.ErrNotExist); try++ {
 		for _, sub := range []string{logDir, sealedDir} {
 			if f, err = os.Open(filepath.Join(s.dir, sub, segmentName(first))); err == nil {
-				return osSegment{f}, nil
+				return f, nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("open segment: %w", err)

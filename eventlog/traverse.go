@@ -66,13 +66,24 @@ func (v *verifier) run(ctx context.Context) error {
 	for i, s := range v.segments {
 		v.begin(s.first)
 		f, err := v.src.open(s.first)
+		if d := damaged(err); d != nil { // of an archive
+			v.breakOff(d)
+			v.tip = midTip(v.tip.id, s.last+1)
+			v.tip.segment = s.first
+			v.done += s.size
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("open segment %d: %w", s.first, err)
 		}
-		if i < len(v.segments)-1 {
-			err = v.segment(ctx, f)
-		} else {
+		packed, archived := f.(*archivedSegment)
+		switch last := i == len(v.segments)-1; {
+		case archived:
+			err = v.archived(ctx, packed, last)
+		case last:
 			err = v.lastSegment(ctx, f)
+		default:
+			err = v.segment(ctx, f)
 		}
 		f.Close() // only read
 		if err != nil {
@@ -107,6 +118,20 @@ func (v *verifier) segment(ctx context.Context, f segmentFile) error {
 		why, err = v.readOn(ctx, f)
 	}
 	return v.unreadable(err)
+}
+
+// archived reads a segment from an archive, of which the log's last is none.
+func (v *verifier) archived(ctx context.Context, s *archivedSegment, last bool) error {
+	if err := v.segment(ctx, s); err != nil {
+		return err
+	}
+	if d := s.misfit(v.tip); d != nil && v.gap == nil {
+		v.breakOff(d)
+	}
+	if last {
+		v.breakOff(v.tip.damage(3, "the segment that follows the archive is missing"))
+	}
+	return nil
 }
 
 // lastSegment reads the last segment and judges its end. What does not end well may be an append or a

@@ -54,7 +54,7 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	v := newVerifier(dirSource{dir: dir, id: id}, id)
+	v := newVerifier(newDirSource(dir, id), id)
 	v.progress, v.pins = opt.Progress, newPins(opt.Heads)
 	if err := v.prepare(); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func Salvage(ctx context.Context, dir string, fn func(*Entry) error, gap func(Ga
 	if err != nil {
 		return err
 	}
-	v := newVerifier(dirSource{dir: dir, id: id}, id)
+	v := newVerifier(newDirSource(dir, id), id)
 	v.passEntry, v.passGap = fn, gap
 	if err := v.prepare(); err != nil {
 		return err

@@ -48,7 +48,7 @@ var rooms = map[string]room{
 		ours: []string{"internal/file"},
 		library: []string{
 			"github.com/tidwall/wal", "github.com/fsnotify/fsnotify", "google.golang.org/protobuf/encoding/protowire",
-			"golang.org/x/sys",
+			"golang.org/x/sys", "github.com/klauspost/compress/zstd",
 		},
 		reason: "the log stores bytes and positions and has never heard of a job, so that its promises can be checked without one",
 	},
