@@ -30,6 +30,9 @@ type ArchiveOptions struct {
 	// Full leaves segments that do not fill an archive where they are, and returns at once if another
 	// process archives. It is for those who come by from time to time, and costs them little.
 	Full bool
+	// AllowNetworkFS archives on a network file system, where locks may not keep others from doing the
+	// same.
+	AllowNetworkFS bool
 	// Progress, if not nil, is told the bytes done and in all, of segments.
 	Progress func(done, total int64)
 
@@ -63,7 +66,12 @@ func Archive(ctx context.Context, dir string, through Commit, opt ArchiveOptions
 	if opt.disk != nil {
 		a.disk = *opt.disk
 	}
-	err = a.run(ctx)
+	if !opt.AllowNetworkFS {
+		err = a.disk.local(dir)
+	}
+	if err == nil {
+		err = a.run(ctx)
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		err = fmt.Errorf("archive: %w: %w", ErrDiskFull, err)
@@ -92,7 +100,11 @@ func (a *archiver) path(name string) string { return filepath.Join(a.dir, archiv
 
 func (a *archiver) run(ctx context.Context) error {
 	todo, err := a.sealed()
-	if err != nil || len(todo) == 0 || a.opt.Full && !fills(todo) {
+	if err != nil {
+		return err
+	}
+	if len(todo) == 0 || a.opt.Full && !fills(todo) {
+		_, err := a.end()
 		return err // without a lock: most often there is nothing to do
 	}
 	unlock, err := a.lock(ctx)
@@ -103,8 +115,9 @@ func (a *archiver) run(ctx context.Context) error {
 	if todo, err = a.sealed(); err != nil {
 		return err
 	}
-	// After a power cut nothing that is archived may be in log again.
-	for _, sub := range []string{sealedDir, logDir} {
+	// Others may have moved things and died before they synced that. After a power cut nothing that is
+	// archived may be in log again, and nothing that is swept may be in no archive.
+	for _, sub := range []string{sealedDir, logDir, archiveDir} {
 		if err := a.disk.syncDir(filepath.Join(a.dir, sub)); err != nil {
 			return err
 		}

@@ -78,6 +78,15 @@ var realDisk = disk{
 	writeAt: (*os.File).WriteAt,
 }
 
+// local returns an error if dir is on a network file system.
+func (d disk) local(dir string) error {
+	name, err := d.network(dir)
+	if err == nil && name != "" {
+		err = fmt.Errorf("%s is on %s: %w", dir, name, ErrNetworkFS)
+	}
+	return err
+}
+
 func (s *dirStore) identity() LogID { return s.id }
 func (s *dirStore) head() Head      { return s.tip.head }
 func (s *dirStore) readOnly() bool  { return s.noWrit }
@@ -95,12 +104,8 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 		s.disk = *opt.disk
 	}
 	if !opt.AllowNetworkFS {
-		name, err := s.disk.network(dir)
-		if err != nil {
+		if err := s.disk.local(dir); err != nil {
 			return nil, err
-		}
-		if name != "" {
-			return nil, fmt.Errorf("%s is on %s: %w", dir, name, ErrNetworkFS)
 		}
 	}
 	s.id, err = readFormat(dir)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/queue"
@@ -96,7 +95,7 @@ var pinWords = map[eventlog.PinVerdict]string{
 
 // Run verifies. It opens no queue, so that it works however damaged the log is.
 func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
-	opt := eventlog.VerifyOptions{Progress: s.verifyProgress()}
+	opt := eventlog.VerifyOptions{Progress: s.progress("Checked")}
 	for _, text := range c.Head {
 		pin, err := eventlog.ParsePin(text)
 		if err != nil {
@@ -179,28 +178,6 @@ func foreign(checks []eventlog.PinCheck) bool {
 	return slices.ContainsFunc(checks, func(c eventlog.PinCheck) bool {
 		return c.Verdict == eventlog.PinRewritten || c.Verdict == eventlog.PinMissing
 	})
-}
-
-// verifyProgress shows on a terminal how far a long check has come.
-func (s *session) verifyProgress() func(done, total int64) {
-	const worthIt = 64 << 20 // less is checked in a moment
-	if !s.errTerminal || s.quiet {
-		return nil
-	}
-	begun := time.Now()
-	return func(done, total int64) {
-		if total < worthIt {
-			return
-		}
-		left := ""
-		if took := time.Since(begun); took > time.Second && done > 0 {
-			left = ", " + roughly(time.Duration(float64(took)*float64(total-done)/float64(done))) + " left"
-		}
-		fmt.Fprintf(s.stderr, "\rChecked %s of %s%s\x1b[K", size(done), size(total), left)
-		if done >= total {
-			fmt.Fprint(s.stderr, "\r\x1b[K")
-		}
-	}
 }
 
 func viewReport(r *eventlog.Report) verifyView {
