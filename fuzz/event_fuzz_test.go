@@ -22,6 +22,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		job.LogCreated{LogID: [16]byte{1}, Format: 1, Level: 1},
 		job.LogRepaired{Segment: "1", Offset: 1, Size: 2, CRC: 3, Quarantine: "q", Verdict: "torn"},
 		job.ClockStepped{From: 2, To: 1},
+		job.LogRestored{Commit: 300, Head: [32]byte{1}, Backup: 1.7e18, From: "f"},
 		job.ConfigSet{Key: "timeout", Old: "0", New: "1m"},
 		job.ConfigUnset{Key: "timeout", Old: "1m"},
 		&job.JobEnqueued{Due: 1.7e18, Spec: job.Spec{

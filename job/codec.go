@@ -48,6 +48,8 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendLogRepaired(dst, e)
 	case ClockStepped:
 		return appendClockStepped(dst, e)
+	case LogRestored:
+		return appendLogRestored(dst, e)
 	case ConfigSet:
 		return appendConfigSet(dst, e)
 	case ConfigUnset:
@@ -118,6 +120,8 @@ func (r *reader) event(k Kind) Event {
 		return r.logRepaired()
 	case KindClockStepped:
 		return r.clockStepped()
+	case KindLogRestored:
+		return r.logRestored()
 	case KindConfigSet:
 		return r.configSet()
 	case KindConfigUnset:

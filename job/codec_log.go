@@ -115,3 +115,28 @@ func (r *reader) clockStepped() (e ClockStepped) {
 	}
 	return e
 }
+
+func appendLogRestored(dst []byte, e LogRestored) []byte {
+	dst = appendUint(dst, 1, e.Commit)
+	dst = appendElement(dst, 2, e.Head[:])
+	dst = appendTime(dst, 3, e.Backup)
+	return appendText(dst, 4, e.From)
+}
+
+func (r *reader) logRestored() (e LogRestored) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Commit = r.uint()
+		case 2:
+			copy(e.Head[:], r.exactly(len(e.Head)))
+		case 3:
+			e.Backup = r.time()
+		case 4:
+			e.From = r.text()
+		default:
+			r.skip()
+		}
+	}
+	return e
+}

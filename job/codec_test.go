@@ -21,6 +21,7 @@ var samples = []Event{
 		Accepted: "ada@loom", FirstCommit: 421, LastCommit: 430, FirstPosition: 500, LastPosition: 520, Events: 21,
 	},
 	ClockStepped{From: sampleTime + 2e9, To: sampleTime},
+	LogRestored{Commit: 300, Head: [32]byte{1, 2, 3, 31: 255}, Backup: sampleTime, From: "queue.backup"},
 	ConfigSet{Key: "backoff_max", Old: "24h", New: "1h30m"},
 	ConfigUnset{Key: "backoff_max", Old: "1h30m"},
 	&JobEnqueued{Due: sampleTime, Spec: Spec{
@@ -241,6 +242,7 @@ func TestDecodeEvent_RefusesWhatTheSchemaDoesNotAllow(t *testing.T) {
 		{"int32 too large", KindKillRequested, varint(3, 1<<31)},
 		{"enum too large", KindRunReturned, varint(3, 256)},
 		{"log id too short", KindLogCreated, text(1, "short")},
+		{"head too short", KindLogRestored, text(2, "short")},
 		{"field number 0", KindJobClaimed, []byte{0, 0}},
 		{"reserved wire type", KindJobClaimed, []byte{1<<3 | 7, 0}},
 		{"end of a group that did not begin", KindJobClaimed, []byte{9<<3 | 4}},

@@ -42,6 +42,7 @@ const (
 	KindLogCreated   Kind = 1
 	KindLogRepaired  Kind = 3
 	KindClockStepped Kind = 4
+	KindLogRestored  Kind = 5
 
 	KindConfigSet   Kind = 10
 	KindConfigUnset Kind = 11
@@ -91,6 +92,15 @@ type LogRepaired struct {
 
 // ClockStepped says that the wall clock of this commit is more than a second behind the last one's.
 type ClockStepped struct{ From, To int64 } // Unix nanoseconds
+
+// LogRestored says that what comes before it was restored from a backup. The same log may go on
+// elsewhere, from Head on in another way.
+type LogRestored struct {
+	Commit uint64   // the last that is in the backup
+	Head   [32]byte // its hash
+	Backup int64    // Unix nanoseconds; when the backup was made
+	From   string   // file that it was restored from; "" = a stream
+}
 
 // ConfigSet changes a setting. Values are in the canonical form of [Config.Text].
 type ConfigSet struct{ Key, Old, New string } // Old "" = it was not set
@@ -235,6 +245,7 @@ type Unknown struct {
 
 func (LogCreated) kind() Kind     { return KindLogCreated }
 func (LogRepaired) kind() Kind    { return KindLogRepaired }
+func (LogRestored) kind() Kind    { return KindLogRestored }
 func (ClockStepped) kind() Kind   { return KindClockStepped }
 func (ConfigSet) kind() Kind      { return KindConfigSet }
 func (ConfigUnset) kind() Kind    { return KindConfigUnset }

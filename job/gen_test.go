@@ -87,6 +87,12 @@ var events = rapid.OneOf(
 	asEvent(rapid.Custom(func(t *rapid.T) ClockStepped {
 		return ClockStepped{From: times.Draw(t, "from"), To: times.Draw(t, "to")}
 	})),
+	asEvent(rapid.Custom(func(t *rapid.T) LogRestored {
+		return LogRestored{
+			Commit: rapid.Uint64().Draw(t, "commit"), Head: [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "head")),
+			Backup: times.Draw(t, "backup"), From: rapid.String().Draw(t, "from"),
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) ConfigSet {
 		return ConfigSet{Key: rapid.String().Draw(t, "key"), Old: rapid.String().Draw(t, "old"), New: rapid.String().Draw(t, "new")}
 	})),

@@ -11,6 +11,7 @@ var kindNames = map[Kind]string{
 	KindLogCreated:    "LogCreated",
 	KindLogRepaired:   "LogRepaired",
 	KindClockStepped:  "ClockStepped",
+	KindLogRestored:   "LogRestored",
 	KindConfigSet:     "ConfigSet",
 	KindConfigUnset:   "ConfigUnset",
 	KindJobEnqueued:   "JobEnqueued",

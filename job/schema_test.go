@@ -233,8 +233,9 @@ func scalar(f protoreflect.FieldDescriptor, v reflect.Value) protoreflect.Value 
 		case reflect.String:
 			return protoreflect.ValueOfBytes([]byte(v.String()))
 		case reflect.Array:
-			id := v.Interface().([16]byte)
-			return protoreflect.ValueOfBytes(id[:])
+			b := make([]byte, v.Len())
+			reflect.Copy(reflect.ValueOf(b), v)
+			return protoreflect.ValueOfBytes(b)
 		}
 		return protoreflect.ValueOfBytes(v.Bytes())
 	case protoreflect.BoolKind:

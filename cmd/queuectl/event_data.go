@@ -22,6 +22,10 @@ func eventData(e job.Event) map[string]any {
 		}
 	case job.ClockStepped:
 		return map[string]any{"from": moment(e.From), "to": moment(e.To)}
+	case job.LogRestored:
+		return map[string]any{
+			"commit": e.Commit, "sha256": hex.EncodeToString(e.Head[:]), "backup_at": moment(e.Backup), "from": optional(e.From),
+		}
 	case job.ConfigSet:
 		return map[string]any{"key": e.Key, "old": optional(e.Old), "new": e.New}
 	case job.ConfigUnset:

@@ -99,6 +99,8 @@ func eventWords(e job.Event) (what, details string) {
 		return "log repaired", details
 	case job.ClockStepped:
 		return "clock stepped back", fmt.Sprintf("by %v", time.Duration(e.From-e.To))
+	case job.LogRestored:
+		return "log restored", fmt.Sprintf("from a backup of %s, up to commit %d", time.Unix(0, e.Backup).Local().Format(time.DateTime), e.Commit)
 	case job.ConfigSet:
 		return "config set", fmt.Sprintf("%s = %s", e.Key, e.New)
 	case job.ConfigUnset:

@@ -28,6 +28,7 @@ func TestEvents_EveryKindHasWordsAndData(t *testing.T) {
 		job.LogCreated{},
 		job.LogRepaired{},
 		job.ClockStepped{},
+		job.LogRestored{},
 		job.ConfigSet{},
 		job.ConfigUnset{},
 		&job.JobEnqueued{},
