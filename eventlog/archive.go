@@ -72,15 +72,21 @@ func Archive(ctx context.Context, dir string, through Commit, opt ArchiveOptions
 	if err == nil {
 		err = a.run(ctx)
 	}
-	switch {
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		err = fmt.Errorf("archive: %w: %w", ErrDiskFull, err)
-	case denied(err):
-		err = fmt.Errorf("archive: %w: %w", ErrReadOnly, err)
-	case err != nil:
-		err = fmt.Errorf("archive: %w", err)
+	if denied(err) {
+		err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+	}
+	if err != nil {
+		err = fmt.Errorf("archive: %w", diskFull(err))
 	}
 	return a.did, err
+}
+
+// diskFull adds ErrDiskFull to the error of a file that means that.
+func diskFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	return err
 }
 
 // archiver is one call of Archive.

@@ -1,11 +1,15 @@
 package eventlog
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,6 +42,8 @@ type crashRound struct {
 	check *crashCheck
 	seed  uint64
 	rng   *rand.Rand
+
+	backup []byte // of another log, to be restored
 }
 
 // story is what processes do.
@@ -58,6 +64,10 @@ func (r *crashRound) run() {
 	if sample() > 1 {
 		part = 3
 	}
+	h := manySegments(r.t, r.seed, 4)
+	dir := h.write(r.t)
+	archiveOf(r.t, dir, h.segments[1].first-1)
+	r.backup, _ = backedUp(r.t, dir)
 	for _, s := range []story{
 		{"one process", r.oneProcess},
 		{"two processes", r.twoProcesses},
@@ -65,6 +75,7 @@ func (r *crashRound) run() {
 		{"syncs that fail", r.failingSyncs},
 		{"more syncs that fail", r.failingSyncs},
 		{"archiving", r.archiving},
+		{"restoring", r.restoring},
 	} {
 		if c := r.record(s, newCrashDisk()); c != nil {
 			r.cut(s.name, c, statesOfStory/part)
@@ -171,13 +182,43 @@ func (r *crashRound) archiving(c *crashTrace) {
 	archive(math.MaxUint64)
 }
 
+// restoring: a log is restored, with an event that says so, and goes on.
+func (r *crashRound) restoring(c *crashTrace) {
+	d := c.diskFor(func(string) error { return nil })
+	var last Commit
+	c.unread = true // what somebody is shown before Restore returns may be lost; but it is in the backup
+	_, err := Restore(context.Background(), bytes.NewReader(r.backup), c.dir(), RestoreOptions{
+		disk: d,
+		Finish: func(dir string, info BackupInfo) error {
+			state := &ledger{}
+			l, err := Open(context.Background(), dir, state, Options{disk: d, SegmentSize: r.segmentSize()})
+			if err != nil {
+				return err
+			}
+			err = l.Append(context.Background(), (&handle{Log: l, state: state}).proposes("restored"))
+			last = info.Head.Commit + 1
+			return errors.Join(err, l.Close())
+		},
+	})
+	c.must(err)
+	c.unread = false
+	c.observe(effect{kind: effectAnswer, commit: last})
+	a := c.enter(r.segmentSize(), nil)
+	a.append(r.texts()...)
+	a.close()
+}
+
 // goOn is what the next process does when all others were killed.
 func (r *crashRound) goOn(c *crashTrace) {
+	// A log without D was restored by somebody who was killed before he returned: see restoring.
+	_, err := os.Stat(filepath.Join(c.dir(), logDir, durableFile))
+	c.unread = err != nil
 	a := c.enter(r.segmentSize(), nil)
 	if r.rng.IntN(2) == 0 {
 		a.show()
 	}
 	a.append(r.texts()...)
+	c.unread = false
 	a.append(r.texts()...)
 	a.close()
 	if r.rng.IntN(2) == 0 {

@@ -41,6 +41,7 @@ type crashTrace struct {
 	disk    *crashDisk       // after them
 	infos   []fs.FileInfo    // of its nodes
 	seen    int              // effects when readers last looked
+	unread  bool             // nobody looks
 	failed  []int            // syncs that failed, of each node
 	trusted map[*os.File]int // failed, when all bytes were last written through it
 }
@@ -138,7 +139,7 @@ func (c *crashTrace) look() {
 			paths[f.path] = c.make(f, paths)
 		}
 	}
-	if c.seen < len(c.effects) {
+	if c.seen < len(c.effects) && !c.unread {
 		c.read()
 		c.seen = len(c.effects)
 	}

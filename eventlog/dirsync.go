@@ -140,8 +140,12 @@ func (s *dirStore) syncTail() error {
 		return err
 	}
 	if s.young {
-		// Nobody has acknowledged anything yet, so who made the log may not have made its name durable.
+		// Nobody has acknowledged anything yet, so who made the log may not have made its name durable,
+		// and who restored it, that of its directory. What is above that may not be ours to read.
 		if err := s.disk.syncDir(s.dir); err != nil {
+			return err
+		}
+		if err := s.disk.syncDir(filepath.Dir(s.dir)); err != nil && !denied(err) {
 			return err
 		}
 	}

@@ -236,7 +236,7 @@ func TestSync_WithoutDEverythingInLogIsRewritten(t *testing.T) {
 	wantCalls(t, w,
 		fmt.Sprintf("rewrite %s 0-%d", names[0], len(older)), "datasync "+names[0],
 		fmt.Sprintf("rewrite %s 0-%d", names[1], len(tail)), "datasync "+names[1],
-		"syncdir log", "syncdir "+filepath.Base(dir))
+		"syncdir log", "syncdir "+filepath.Base(dir), "syncdir "+filepath.Base(filepath.Dir(dir)))
 	wantSound(t, dir)
 }
 

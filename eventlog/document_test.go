@@ -144,3 +144,29 @@ func TestDocument_AgreesWithTheCode(t *testing.T) {
 		t.Errorf("the example of FORMAT: %v; want\n%s", err, encodeFormat(id))
 	}
 }
+
+// TestDocument_ItsBackupListIsOne: of a log with a single file.
+func TestDocument_ItsBackupListIsOne(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "internals", "format.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := strings.ReplaceAll(string(b), "\r\n", "\n")
+	example := regexp.MustCompile("(?s)```text\n(" + backupTitle + ".*?)```").FindStringSubmatch(doc)
+	if example == nil {
+		t.Fatal("format.md has no example of a list")
+	}
+	body := example[1][:strings.LastIndex(example[1], "crc ")]
+	if want := string(sealFormat([]byte(body))); example[1] != want {
+		t.Errorf("the example of a list ends with another line than %q", want[len(body):])
+	}
+	if c, err := decodeContents(sealFormat([]byte(body))); err != nil || len(c.files) != 1 {
+		t.Errorf("the example of a list: %+v, %v", c, err)
+	}
+	for _, name := range []string{backupList, logDir + "/" + formatFile, archiveDir + "/…", sealedDir + "/…", logDir + "/…"} {
+		if !strings.Contains(doc, "\n| `"+name+"` |") {
+			t.Errorf("the table of a backup has no %q", name)
+		}
+	}
+}

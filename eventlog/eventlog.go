@@ -54,6 +54,8 @@ var (
 	ErrTooLarge     = errors.New("commit is too large") // see MaxEvents and MaxFrame
 	ErrNotCommitted = errors.New("not committed")       // nothing of it is in the log
 	ErrUnknown      = errors.New("outcome unknown")     // it may be in the log or not
+	ErrNotEmpty     = errors.New("directory is not empty")
+	ErrBadBackup    = errors.New("not a whole and unchanged backup")
 	ErrBeyond       = errors.New("is beyond the end of the log")
 )
 

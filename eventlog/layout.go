@@ -78,7 +78,7 @@ func sealFormat(b []byte) []byte {
 // decodeFormat returns ErrNewer for a FORMAT of a later version and ErrNotOurs for everything that
 // encodeFormat does not write.
 func decodeFormat(b []byte) (LogID, error) {
-	body, number, ok := splitFormat(b)
+	body, number, ok := splitFormat(b, formatTitle)
 	if !ok {
 		return LogID{}, fmt.Errorf("%s is not that of a log: %w", formatFile, ErrNotOurs)
 	}
@@ -95,16 +95,16 @@ func decodeFormat(b []byte) (LogID, error) {
 }
 
 // splitFormat checks what all formats share: the title, the number, the checksum.
-func splitFormat(b []byte) (body []byte, number uint64, ok bool) {
+func splitFormat(b []byte, title string) (body []byte, number uint64, ok bool) {
 	end := bytes.LastIndex(b, []byte("\ncrc ")) + 1
-	if end == 0 || !bytes.HasPrefix(b, []byte(formatTitle+"format ")) {
+	if end == 0 || !bytes.HasPrefix(b, []byte(title+"format ")) {
 		return nil, 0, false
 	}
 	body = b[:end]
 	if !bytes.Equal(b, sealFormat(bytes.Clone(body))) {
 		return nil, 0, false
 	}
-	line, _, _ := bytes.Cut(body[len(formatTitle+"format "):], []byte("\n"))
+	line, _, _ := bytes.Cut(body[len(title+"format "):], []byte("\n"))
 	number, err := strconv.ParseUint(string(line), 10, 32)
 	return body, number, err == nil
 }

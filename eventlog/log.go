@@ -110,13 +110,16 @@ func (o *Options) complete() error {
 		o.SegmentSize = defaultSegmentSize
 	}
 	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
+		o.Now = wallClock
 	}
 	if o.OnWait == nil {
 		o.OnWait = func(string) {}
 	}
 	return nil
 }
+
+// wallClock is what Now is by default.
+func wallClock() int64 { return time.Now().UnixNano() }
 
 // Log is one process's handle on a log. All methods are safe for concurrent use.
 type Log struct {
