@@ -342,6 +342,10 @@ func (s *dirStore) snapshots() []*Snapshot {
 // reaches says that the log has as much as a snapshot says.
 func (s *dirStore) reaches(at Checkpoint) bool {
 	f, err := s.openSegment(at.Segment)
+	if errors.Is(err, fs.ErrNotExist) {
+		archived, err := s.archive.open(at.Segment)
+		return err == nil && archived.row.size >= at.Offset
+	}
 	if err != nil {
 		return false
 	}

@@ -222,3 +222,50 @@ func TestParseSnapshotName_TakesOnlyWhatSnapshotNameMakes(t *testing.T) {
 		}
 	}
 }
+
+// TestCovered_IsWhatTwoSnapshotsHave: the newest may be bad.
+func TestCovered_IsWhatTwoSnapshotsHave(t *testing.T) {
+	t.Parallel()
+	h := manySegments(t, 740, 3)
+	dir := h.write(t)
+	covered := func() Commit {
+		t.Helper()
+		commit, err := Covered(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return commit
+	}
+	if got := covered(); got != 0 {
+		t.Errorf("without a snapshot: got %d", got)
+	}
+	write := func(from, through Commit) {
+		t.Helper()
+		room, ok, err := LockSnapshots(dir)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		defer room.Close() // which lets the lock go
+		end := h.tips[through]
+		var base Head
+		if from > 0 {
+			base = h.tips[from].head
+		}
+		at := Checkpoint{Head: end.head, Segment: end.segment, Offset: end.offset}
+		if err := room.Write(base, at, func(*SnapshotWriter) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0, 3)
+	if got := covered(); got != 0 {
+		t.Errorf("with one: got %d", got)
+	}
+	write(3, 5)
+	if got := covered(); got != 3 {
+		t.Errorf("with two, one on the other: got %d", got)
+	}
+	write(0, 7)
+	if got := covered(); got != 5 {
+		t.Errorf("with another one of all: got %d", got)
+	}
+}

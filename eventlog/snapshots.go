@@ -146,6 +146,34 @@ func Snapshots(dir string) ([]*Snapshot, error) {
 	return openChain(dir, id, map[string]error{})
 }
 
+// Covered returns the last commit that would still be in a snapshot if the newest file turned out to be bad,
+// 0 if there is none: who opens the log needs nothing before it.
+func Covered(dir string) (Commit, error) {
+	id, err := readFormat(dir)
+	if err != nil {
+		return 0, err
+	}
+	bad := map[string]error{}
+	last := func() (*Snapshot, error) {
+		files, err := openChain(dir, id, bad)
+		closeAll(files)
+		if err != nil || len(files) == 0 {
+			return nil, err
+		}
+		return files[len(files)-1], nil
+	}
+	newest, err := last()
+	if newest == nil {
+		return 0, err
+	}
+	bad[newest.Path()] = errSnapshot("it is left out")
+	before, err := last()
+	if before == nil {
+		return 0, err
+	}
+	return before.At.Head.Commit, nil
+}
+
 // SnapshotRoom is the right to write snapshot files of the log in a directory: one process at a time has it.
 type SnapshotRoom struct {
 	dir  string

@@ -40,7 +40,8 @@ func (k *keeper) close() {
 }
 
 // keepUp begins with what is to be done, unless it is under way: a snapshot, if so many bytes of the log are
-// worth one; for a worker also what retention asks for, after a snapshot and from time to time.
+// worth one; for a worker also what retention asks for and what can be archived, after a snapshot and from time
+// to time.
 func (q *Queue) keepUp(tail int64, worker bool) {
 	if q.dir == "" || q.opt.ReadOnly {
 		return
@@ -79,10 +80,13 @@ func (q *Queue) upkeep(ctx context.Context, tail int64, worker bool) error {
 			return err
 		}
 	}
-	if worker {
-		return q.retain(ctx)
+	if !worker {
+		return nil
 	}
-	return nil
+	if err := q.retain(ctx); err != nil {
+		return err
+	}
+	return q.archive(ctx)
 }
 
 // tail returns how many bytes of the log were folded that no snapshot may have.
