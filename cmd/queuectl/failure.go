@@ -67,6 +67,8 @@ var causes = []struct {
 }{
 	{errNotPrinted, exitFailed, "not_printed", ""},
 	{eventlog.ErrUnknown, exitUnknown, "unknown_outcome", "the disk failed at the last moment: look with 'queuectl log list' whether it is there, before you try again"},
+	{eventlog.ErrBadBackup, exitDamaged, "bad_backup", "nothing was changed; take another backup, or copy this one again from where it is whole"},
+	{eventlog.ErrNotEmpty, exitFailed, "not_empty", "nothing was changed; choose another directory with --dir: a queue is restored to an empty one only"},
 	{eventlog.ErrDiskFull, exitFailed, "disk_full", "nothing was changed; free some space on the disk of %s"},
 	{syscall.EFBIG, exitFailed, "file_too_large", "nothing was changed; a file of this process may not become so large: see 'ulimit -f'"},
 	{eventlog.ErrNotCommitted, exitFailed, "not_committed", "nothing was changed; it is safe to try again"},

@@ -36,6 +36,8 @@ type grammar struct {
 	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`
 	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
 	Clean    cleanCmd    `cmd:"" group:"The queue:" help:"Let jobs that have ended leave the queue."`
+	Backup   backupCmd   `cmd:"" group:"The queue:" help:"Write the whole log to one file."`
+	Restore  restoreCmd  `cmd:"" group:"The queue:" help:"Make a queue of a backup."`
 	Snapshot snapshotCmd `cmd:"" group:"The queue:" help:"Write a snapshot, so that opening the queue is quick."`
 	Simulate simulateCmd `cmd:"" group:"The queue:" help:"Show what would have happened with other settings or workers."`
 	Demo     demoCmd     `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`

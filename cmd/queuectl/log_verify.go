@@ -61,6 +61,10 @@ func viewHead(h eventlog.Head) headView {
 	return headView{uint64(h.Commit), uint64(h.Position), h.Hash.String()}
 }
 
+func headWords(h eventlog.Head) string {
+	return fmt.Sprintf("commit %d, position %d, sha256 %v", h.Commit, h.Position, h.Hash)
+}
+
 type tornView struct {
 	Segment string `json:"segment"`
 	Offset  int64  `json:"offset"`
@@ -231,7 +235,7 @@ func printReport(s *session, r *eventlog.Report) {
 		[2]string{"events", fmt.Sprint(r.Events)},
 		[2]string{"size", fmt.Sprintf("%s in %s", size(r.Bytes), count(r.Segments, "segment"))},
 		[2]string{"repairs", unless(r.Repairs == 0, fmt.Sprint(r.Repairs))},
-		[2]string{"head", fmt.Sprintf("commit %d, position %d, sha256 %v", r.Head.Commit, r.Head.Position, r.Head.Hash)},
+		[2]string{"head", headWords(r.Head)},
 	)
 	if r.Torn != nil {
 		s.printf("An unfinished write of %s at the end of %s was never acknowledged; the next writer will cut it off.", size(r.Torn.Size), r.Torn.Segment)

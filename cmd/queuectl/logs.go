@@ -52,7 +52,7 @@ func (c *logsCmd) Run(ctx context.Context, s *session) error {
 			return f.follow(ctx)
 		}
 		if f.file == nil {
-			s.hint(fmt.Sprintf("run %d has printed nothing", run))
+			s.hint(fmt.Sprintf("run %d has printed nothing, or its output is not here: it is in no backup", run))
 		}
 		return nil
 	})

@@ -20,7 +20,10 @@ func TestTranscripts_AreTrue(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a POSIX shell")
 	}
-	for page, commands := range map[string]int{readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4} {
+	for page, commands := range map[string]int{
+		readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4,
+		docs + "/guides/backup.md": 5,
+	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			if ran := typeTranscript(t, page); ran < commands {
@@ -67,6 +70,7 @@ var unsettled = []struct {
 	{regexp.MustCompile(`\S+@\S+ \d+ `), "WHO "},
 	{regexp.MustCompile(`\b[0-9A-Z]{16}( pid \d+)?`), "WORKER"},
 	{regexp.MustCompile(`Directory: .*`), "Directory"},
+	{regexp.MustCompile(`Restored to .*`), "Restored"},
 	{regexp.MustCompile(`after \d+(\.\d+)?(ns|µs|ms|s)\b`), "after SPAN"},
 	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},
 	{regexp.MustCompile(`\b(now|\d+[smh] ago)\b`), "AGO"},
