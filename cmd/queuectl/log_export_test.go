@@ -80,6 +80,8 @@ func everyKind() []job.Event {
 		}},
 		job.LogRepaired{Segment: "s", Offset: 1, Size: 2, CRC: 1 << 31, Quarantine: "q", Verdict: "v"},
 		job.ClockStepped{From: 1e18, To: -5},
+		job.LogRestored{Commit: 7, Head: [32]byte{1, 2, 31: 3}, Backup: 1_900_000_000_123_456_789, From: "/mnt/q.backup"},
+		job.LogRestored{Commit: 8},
 		job.ConfigSet{Key: "k", New: "n"},
 		job.ConfigSet{Key: "k", Old: "o", New: "n"},
 		job.ConfigUnset{Key: "k", Old: "o"},
