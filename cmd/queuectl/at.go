@@ -73,7 +73,7 @@ func (s *session) ask(ctx context.Context, at atFlag, fn func(source) error) err
 	}
 	return s.past(ctx, m, func(r *queue.Replay) error {
 		err := fn(past{r, s.now})
-		if errors.Is(err, job.ErrNotFound) {
+		if _, said := errors.AsType[*failure](err); !said && errors.Is(err, job.ErrNotFound) {
 			err = &failure{hint: fmt.Sprintf("it was not there then; 'queuectl list --at %s' shows the jobs that were", job.Quote([]string{at.At})), err: err}
 		}
 		return err

@@ -36,6 +36,11 @@ Examples:
 func (c *explainCmd) Run(ctx context.Context, s *session) error {
 	return s.ask(ctx, c.atFlag, func(q source) error {
 		e, err := q.Explain(ctx, c.ID)
+		if errors.Is(err, job.ErrNotFound) {
+			if _, absent := q.History(ctx, c.ID); absent == nil {
+				return &failure{hint: fmt.Sprintf("it has left the queue; 'queuectl history %s' tells its story", job.Quote([]string{c.ID})), err: err}
+			}
+		}
 		if _, damaged := errors.AsType[*eventlog.CorruptError](err); err != nil && !damaged {
 			return err
 		}
