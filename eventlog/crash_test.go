@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -76,6 +77,7 @@ func (r *crashRound) run() {
 		{"more syncs that fail", r.failingSyncs},
 		{"archiving", r.archiving},
 		{"restoring", r.restoring},
+		{"snapshots", r.snapshots},
 	} {
 		if c := r.record(s, newCrashDisk()); c != nil {
 			r.cut(s.name, c, statesOfStory/part)
@@ -180,6 +182,63 @@ func (r *crashRound) archiving(c *crashTrace) {
 	}
 	a.close()
 	archive(math.MaxUint64)
+}
+
+// snapshots: they are written, in levels, while processes append.
+func (r *crashRound) snapshots(c *crashTrace) {
+	a := c.enter(r.segmentSize(), nil)
+	for range 4 {
+		a.append(r.texts()...)
+		c.must(writeLevels(c, a.opt.disk, r.rng.IntN(2) == 0))
+		c.observe()
+		a.append(r.texts()...)
+	}
+	a.close()
+}
+
+// writeLevels writes a snapshot file of what is durable, on top of all others or in place of them.
+func writeLevels(c *crashTrace, disk *disk, onTop bool) error {
+	room, ok, err := lockSnapshots(c.dir(), *disk)
+	if err != nil || !ok {
+		return errors.Join(err, errors.New("nobody else writes snapshots"))
+	}
+	defer room.Close()
+	chain, err := room.Chain()
+	if err != nil {
+		return err
+	}
+	defer closeAll(chain)
+	from := Head{}
+	if onTop && len(chain) > 0 {
+		from = chain[len(chain)-1].At.Head
+	}
+	r, err := NewReader(c.dir(), from.Commit+1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var at Checkpoint
+	for {
+		e, err := r.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		at = e.End()
+	}
+	if at.Head.Commit == from.Commit || at.Head.Commit == 0 {
+		return nil
+	}
+	return room.Write(from, at, func(w *SnapshotWriter) error {
+		for i := range uint64(3) {
+			if err := w.Block(1, i, bytes.Repeat([]byte{byte(i)}, 300)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // restoring: a log is restored, with an event that says so, and goes on.

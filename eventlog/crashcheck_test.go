@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -232,6 +233,8 @@ func (k *crashCheck) examine(c crashCase) (row string, sound Commit, err error) 
 		return "", 0, errors.New("commits are there that nobody has appended")
 	case damage != nil:
 		return "", 0, damage // of which a power cut does none
+	case k.snapshots(c, dir) != nil:
+		return "", 0, k.snapshots(c, dir)
 	case len(repairs) > 0:
 		if _, err := fmt.Sscanf(repairs[0].Verdict, "torn tail (row %1s)", &row); err != nil || len(repairs) > 1 {
 			return "", 0, fmt.Errorf("repairs are %+v: %w", repairs, err)
@@ -250,6 +253,25 @@ func (k *crashCheck) examine(c crashCase) (row string, sound Commit, err error) 
 		row = "9"
 	}
 	return row, sound, k.goOn(l, dir, sound)
+}
+
+// snapshots checks those that are there: each is whole, and of commits that are in the log.
+func (k *crashCheck) snapshots(c crashCase, dir string) error {
+	chains, bad, err := SnapshotChains(dir)
+	if err != nil || len(bad) > 0 {
+		return fmt.Errorf("snapshots: bad are %v: %w", bad, cmp.Or(err, errors.New("a power cut does no damage to them")))
+	}
+	for _, chain := range chains {
+		defer closeAll(chain)
+		file := chain[len(chain)-1]
+		if err := file.Check(); err != nil {
+			return err
+		}
+		if at := file.At.Head; int(at.Commit) > len(c.trace.hashes) || c.trace.hashes[at.Commit-1] != at.Hash {
+			return fmt.Errorf("a snapshot is of commit %d, which was another", at.Commit)
+		}
+	}
+	return nil
 }
 
 // asError makes no error of no damage.

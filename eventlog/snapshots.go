@@ -178,21 +178,25 @@ func Covered(dir string) (Commit, error) {
 type SnapshotRoom struct {
 	dir  string
 	id   LogID
+	disk disk
 	lock *file.Lock
 	bad  map[string]error // files that are not used, by path, and why
 }
 
 // LockSnapshots takes that right; ok is false if somebody else has it. The room must be closed.
 func LockSnapshots(dir string) (room *SnapshotRoom, ok bool, err error) {
+	return lockSnapshots(dir, realDisk)
+}
+
+func lockSnapshots(dir string, disk disk) (room *SnapshotRoom, ok bool, err error) {
 	id, err := readFormat(dir)
 	if err != nil {
 		return nil, false, err
 	}
 	path := filepath.Join(dir, snapshotDir)
-	if err := os.Mkdir(path, 0o700); err == nil {
-		err = file.SyncDir(dir)
-	} else if !errors.Is(err, fs.ErrExist) {
-		return nil, false, fmt.Errorf("make directory: %w", err)
+	s := dirStore{dir: dir, disk: disk}
+	if err := s.makeDir(path); err != nil {
+		return nil, false, err
 	}
 	lock, err := file.OpenLock(filepath.Join(path, snapshotLock))
 	if err != nil {
@@ -202,7 +206,7 @@ func LockSnapshots(dir string) (room *SnapshotRoom, ok bool, err error) {
 		lock.Close() // not held
 		return nil, false, err
 	}
-	return &SnapshotRoom{dir: dir, id: id, lock: lock, bad: map[string]error{}}, true, nil
+	return &SnapshotRoom{dir: dir, id: id, disk: disk, lock: lock, bad: map[string]error{}}, true, nil
 }
 
 // Close gives the right back.
@@ -224,14 +228,37 @@ func (r *SnapshotRoom) Write(from Head, at Checkpoint, fill func(*SnapshotWriter
 		return err
 	}
 	span := snapshotSpan{from: from.Commit, through: at.Head.Commit}
-	err = file.Publish(span.path(r.dir), 0o600, func(f *os.File) error { return writeSnapshot(f, r.id, from, at, fill) })
+	temp := filepath.Join(r.dir, snapshotDir, unfinished)
+	err = r.write(temp, func(f *os.File) error { return writeSnapshot(f, r.id, from, at, fill) })
+	if err == nil {
+		err = os.Rename(temp, span.path(r.dir))
+	}
 	if err != nil {
+		os.Remove(temp) // what is left of it would be in nobody's way
 		return fmt.Errorf("write snapshot: %w", err)
+	}
+	if err := r.disk.syncDir(filepath.Join(r.dir, snapshotDir)); err != nil {
+		return err
 	}
 	return r.tidy(before)
 }
 
-// tidy removes what is in neither the farthest chain nor the one that was so before, and what a crash left.
+// write makes a file, durably.
+func (r *SnapshotRoom) write(path string, fill func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = fill(f); err == nil {
+		err = r.disk.datasync(f)
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// tidy removes what is in neither the farthest chain nor the one that was so before.
 func (r *SnapshotRoom) tidy(before []snapshotSpan) error {
 	spans, err := listSnapshots(r.dir)
 	if err != nil {
@@ -242,17 +269,6 @@ func (r *SnapshotRoom) tidy(before []snapshotSpan) error {
 		if !slices.Contains(used, s) {
 			if err := os.Remove(s.path(r.dir)); err != nil {
 				return fmt.Errorf("remove snapshot: %w", err)
-			}
-		}
-	}
-	entries, err := os.ReadDir(filepath.Join(r.dir, snapshotDir))
-	if err != nil {
-		return fmt.Errorf("list snapshots: %w", err)
-	}
-	for _, entry := range entries {
-		if file.Unpublished(entry.Name()) {
-			if err := os.Remove(filepath.Join(r.dir, snapshotDir, entry.Name())); err != nil {
-				return fmt.Errorf("remove what a crash left: %w", err)
 			}
 		}
 	}

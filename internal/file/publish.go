@@ -12,14 +12,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // Publish writes a file at path, in place of one that may be there: write fills a temporary file in the
 // same directory, which is synced and renamed, then the directory is synced. Readers see the old file
 // or the new one, whole. When it returns nil, the new one is durable; when the last step failed, the
 // new one is there but may not outlast a power cut. A crash can leave the temporary file, whose name
-// begins with a dot: see [Unpublished].
+// begins with a dot.
 func Publish(path string, perm os.FileMode, write func(*os.File) error) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
@@ -38,9 +37,6 @@ func Publish(path string, perm os.FileMode, write func(*os.File) error) error {
 	}
 	return SyncDir(dir)
 }
-
-// Unpublished says that a name is that of a file that Publish is filling, or could not come to publish.
-func Unpublished(name string) bool { return name[0] == '.' && strings.Count(name, ".") > 1 }
 
 // fill writes, syncs and closes f.
 func fill(f *os.File, perm os.FileMode, write func(*os.File) error) error {
