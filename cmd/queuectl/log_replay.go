@@ -32,8 +32,7 @@ that is all.
 Nothing is run, nothing is changed, and running workers are not disturbed. A log that is damaged is
 replayed as far as it is sound; exit code 4 says so.
 
-A MOMENT is a position (1200), a time (2030-01-31T08:00:00Z, '2030-01-31 08:00', 2030-01-31, 08:00) or
-how long ago (90m, 2h, 3d).
+` + momentHelp + `
 
 Examples:
 

@@ -31,8 +31,7 @@ RECORDED is what was, AS IT WAS is the simulation without any change: where the 
 simulation is wrong. WHAT IF is the simulation with the change. A run that the log does not have,
 such as a further attempt of a dead job, is that of another job of the same queue at the same attempt.
 
-A MOMENT is a position (1200), a time (2030-01-31T08:00:00Z, '2030-01-31 08:00', 2030-01-31, 08:00) or
-how long ago (90m, 2h, 3d).
+` + momentHelp + `
 
 Examples:
 
