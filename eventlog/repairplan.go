@@ -63,10 +63,9 @@ func MakePlan(ctx context.Context, dir string) (*Plan, error) {
 
 // planner makes a plan. What it finds is for sure only while nobody appends.
 type planner struct {
-	src     dirSource
-	plan    *Plan
-	rest    []segmentInfo // that were not reached
-	scanner scanner
+	src  dirSource
+	plan *Plan
+	rest []segmentInfo // that were not reached
 }
 
 func makePlan(ctx context.Context, src dirSource) (*Plan, error) {
