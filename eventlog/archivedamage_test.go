@@ -348,3 +348,54 @@ func TestArchiveDamage_EveryFlipIsNoticed(t *testing.T) {
 	}
 	t.Logf("%d flips", flips)
 }
+
+// TestRepair_LeavesArchivesAlone: what is damaged behind them can be taken out; they cannot be mended.
+func TestRepair_LeavesArchivesAlone(t *testing.T) {
+	t.Parallel()
+	h, dir, archives := archivedLog(t, 718)
+	data := bytes.Clone(h.segments[7].data)
+	data[len(data)-1] ^= 1
+	put(t, h.path(dir, 7), data)
+	plan, _ := repaired(t, dir)
+	if plan.Head.Commit != h.commits()-1 || len(plan.Pieces) == 0 {
+		t.Errorf("damage behind archives: the plan is %+v", plan)
+	}
+	if r := verify(t, dir); len(r.Damage) > 0 || r.Head.Commit != h.commits() { // and one that tells of it
+		t.Errorf("damage behind archives: repaired, it is %+v, %v", r, r.Damage)
+	}
+
+	// All that follows the archives is gone.
+	h, dir, _ = archivedLog(t, 719)
+	for i := 6; i < 8; i++ {
+		if err := os.Remove(h.path(dir, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if plan, _ := repaired(t, dir); plan.Head.Commit != h.segments[6].first-1 {
+		t.Errorf("nothing behind archives: the plan is %+v", plan)
+	}
+	if r := verify(t, dir); len(r.Damage) > 0 || r.Head.Commit != h.segments[6].first {
+		t.Errorf("nothing behind archives: repaired, it is %+v, %v", r, r.Damage)
+	}
+
+	for name, spoil := range map[string]func() error{
+		"a flip in a segment":  func() error { return flipAt(archives[1], 10) },
+		"a flip in a manifest": func() error { return flipAt(archives[1], -10) },
+		"an archive is gone":   func() error { return os.Remove(archives[1]) },
+	} {
+		_, dir, archives = archivedLog(t, 720)
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		before := files(t, dir)
+		if _, err := RepairLog(t.Context(), dir, RepairOptions{disk: &quickDisk}); damaged(err) == nil || !strings.Contains(err.Error(), "backup") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		after := files(t, dir)
+		for path, data := range before {
+			if !bytes.Equal(after[path], data) {
+				t.Errorf("%s: %s was changed", name, path)
+			}
+		}
+	}
+}

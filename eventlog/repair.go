@@ -67,7 +67,15 @@ func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error
 		return nil, fmt.Errorf("repair log: %w", err)
 	}
 	defer room.Close()
-	if plan, err = makePlan(ctx, dirSource{dir: s.dir, id: s.id}); err != nil || len(plan.Damage) == 0 {
+	archives, ok, err := archivesOf(s.dir)
+	if err == nil && !ok {
+		err = errors.New("the log is being archived at the moment: try again")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("repair log: %w", err)
+	}
+	defer archives.Close()
+	if plan, err = makePlan(ctx, newDirSource(s.dir, s.id)); err != nil || len(plan.Damage) == 0 {
 		return plan, err
 	}
 	if opt.Confirm != nil {
@@ -91,6 +99,22 @@ func roomOf(dir string) (io.Closer, bool, error) {
 	}
 	room, ok, err := LockSnapshots(dir)
 	return room, ok, err
+}
+
+// archivesOf keeps others from archiving.
+func archivesOf(dir string) (io.Closer, bool, error) {
+	lock, err := file.OpenExistingLock(filepath.Join(dir, archiveDir, archiveLock))
+	if errors.Is(err, fs.ErrNotExist) {
+		return io.NopCloser(nil), true, nil // nobody ever has
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	ok, err := lock.TryExclusive()
+	if !ok {
+		lock.Close() // not held
+	}
+	return lock, ok, err
 }
 
 // lockWith waits for A until ctx ends, and tells who holds it if that takes long.

@@ -49,7 +49,7 @@ func MakePlan(ctx context.Context, dir string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := dirSource{dir: dir, id: id}
+	src := newDirSource(dir, id)
 	plan, err := makePlan(ctx, src)
 	if err != nil || len(plan.Damage) == 0 && plan.Torn == nil {
 		return plan, err
@@ -80,6 +80,11 @@ func makePlan(ctx context.Context, src dirSource) (*Plan, error) {
 	p := &planner{src: src, plan: &Plan{Durable: promised, tail: firstTip(src.id)}, rest: segments}
 	if err := p.follow(ctx); err != nil {
 		return nil, err
+	}
+	for _, s := range p.rest {
+		if s.last > 0 {
+			return nil, beyondRepair(p.plan.Damage[len(p.plan.Damage)-1])
+		}
 	}
 	for _, s := range p.rest {
 		if err := p.whole(ctx, s); err != nil {
@@ -165,8 +170,39 @@ func (p *planner) follow(ctx context.Context) error {
 	}
 }
 
+// beyondRepair is the answer to damage of an archive, or before one. What a repair takes away is all that
+// comes after the damage, and that would be most of the log.
+func beyondRepair(damage *CorruptError) error {
+	return fmt.Errorf("no repair can mend an archive; put it back from a backup: %w", damage)
+}
+
+// archived goes along an archived segment, which must be whole: another follows it.
+func (p *planner) archived(ctx context.Context, s segmentInfo) error {
+	f, err := p.src.open(s.first)
+	if d := damaged(err); d != nil {
+		return beyondRepair(d)
+	}
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	defer f.Close() // only read
+	t := &p.plan.tail
+	why, err := scan(f, s.size, t, func(*Entry) error { return ctx.Err() })
+	if err != nil {
+		return err
+	}
+	if d := misplaced(*t, why, s.last+1); d != nil {
+		locate(d, []segmentInfo{s})
+		return beyondRepair(d)
+	}
+	return nil
+}
+
 // segment goes along one segment. It reports whether the next one is there.
 func (p *planner) segment(ctx context.Context, s segmentInfo) (bool, error) {
+	if s.last > 0 {
+		return true, p.archived(ctx, s)
+	}
 	f, size, err := p.open(s.path)
 	if err != nil {
 		return false, err
