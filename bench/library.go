@@ -239,6 +239,13 @@ func memoryPerJob(l *lab) ([]result, error) {
 			}
 			added += len(specs)
 		}
+		for busy := true; busy; { // what is written beside has memory of its own
+			report, err := q.Snapshot(l.ctx)
+			if err != nil {
+				return err
+			}
+			busy = report.Busy
+		}
 		runtime.GC()
 		runtime.GC()
 		runtime.ReadMemStats(&after)

@@ -46,6 +46,7 @@ type lab struct {
 // rows are numbered as in docs/internals/performance.md.
 var rows = []func(*lab) ([]result, error){
 	oneAtATime, manyGoroutines, claimAndOutcome, coldCommands, shellCommands, wakeUp, reclaimAfterKill, memoryPerJob, bulk,
+	longHistory, longQueue,
 }
 
 func main() {
