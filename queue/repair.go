@@ -4,6 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -15,6 +20,8 @@ import (
 // queue: read what [eventlog.MakePlan] says first. confirm, if not nil, is called with the plan before
 // anything is changed, and its error ends the repair. ctx may carry a reason, see [Because].
 //
+// What the runs that are lost with it printed goes to output/lost: later runs will have their numbers.
+//
 // When it returns nil, the queue is sound, and the log says what was taken out of it. A queue that is
 // sound already is only looked at; a torn tail is cut off and recorded. A worker whose start is among
 // what goes ends its commands and itself; others go on with what is left.
@@ -24,8 +31,17 @@ func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog
 	if reason := reasonOf(ctx); reason != "" {
 		accepted += ", because: " + reason
 	}
+	// While nobody can append: the numbers of lost runs are given again.
+	setAside := func(plan *eventlog.Plan) error {
+		if confirm != nil {
+			if err := confirm(plan); err != nil {
+				return err
+			}
+		}
+		return setOutputAside(dir, job.Position(plan.Head.Position))
+	}
 	plan, err := eventlog.RepairLog(ctx, dir, eventlog.RepairOptions{
-		Accepted: accepted, Confirm: confirm, AllowNetworkFS: opt.AllowNetworkFS, OnWait: opt.OnWait,
+		Accepted: accepted, Confirm: setAside, AllowNetworkFS: opt.AllowNetworkFS, OnWait: opt.OnWait,
 	})
 	if err != nil {
 		return plan, err
@@ -46,4 +62,34 @@ func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog
 		err = fmt.Errorf("record repair: %w", err)
 	}
 	return plan, errors.Join(err, q.Close())
+}
+
+// setOutputAside moves the output of all runs behind a position to output/lost, under names that tell one
+// repair's from those of others.
+func setOutputAside(dir string, last job.Position) error {
+	files, err := filepath.Glob(filepath.Join(dir, "output", "[0-9]*", "*.log"))
+	if err != nil {
+		return fmt.Errorf("list output: %w", err)
+	}
+	aside := filepath.Join(dir, "output", "lost")
+	for _, path := range files {
+		run, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), ".log"), 10, 64)
+		if err != nil || job.Position(run) <= last {
+			continue
+		}
+		if err := os.MkdirAll(aside, 0o700); err != nil {
+			return fmt.Errorf("set output aside: %w", err)
+		}
+		to := filepath.Join(aside, fmt.Sprintf("%d.log", run))
+		for n := 2; ; n++ {
+			if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			to = filepath.Join(aside, fmt.Sprintf("%d-%d.log", run, n))
+		}
+		if err := os.Rename(path, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("set output aside: %w", err)
+		}
+	}
+	return nil
 }
