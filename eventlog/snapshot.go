@@ -50,6 +50,7 @@ const (
 	snapHeaderSize = 128
 	snapEntrySize  = 32
 	snapSeedSize   = 40
+	snapSections   = 16 // sections are numbered from 0
 )
 
 // Checkpoint is a place between two commits: after Head.Commit, and where the frame of the next one begins
@@ -78,7 +79,7 @@ type Snapshot struct {
 	close  func() error
 	size   int64
 	seed   uint32
-	blocks []snapshotBlock
+	blocks [snapSections][]snapshotBlock // by section, in order of what they begin with
 }
 
 type snapshotBlock struct {
@@ -165,9 +166,9 @@ func (s *Snapshot) readDirectory(at, size int64) error {
 	if crc32.Update(s.seed, castagnoli, entries) != binary.LittleEndian.Uint32(b[size-4:]) {
 		return errSnapshot("the checksum of its directory is wrong")
 	}
-	s.blocks = make([]snapshotBlock, 0, len(entries)/snapEntrySize)
+	blocks := make([]snapshotBlock, 0, len(entries)/snapEntrySize)
 	for ; len(entries) > 0; entries = entries[snapEntrySize:] {
-		s.blocks = append(s.blocks, snapshotBlock{
+		blocks = append(blocks, snapshotBlock{
 			section: binary.LittleEndian.Uint16(entries),
 			first:   binary.LittleEndian.Uint64(entries[8:]),
 			offset:  int64(binary.LittleEndian.Uint64(entries[16:])),
@@ -175,13 +176,21 @@ func (s *Snapshot) readDirectory(at, size int64) error {
 			crc:     binary.LittleEndian.Uint32(entries[28:]),
 		})
 	}
-	for i, block := range s.blocks {
+	for i, block := range blocks {
 		if block.offset < snapHeaderSize || block.offset > at-int64(block.size) {
 			return errSnapshot("a block is not in it")
 		}
-		if i > 0 && compareBlocks(s.blocks[i-1], block) > 0 {
+		if i > 0 && compareBlocks(blocks[i-1], block) > 0 {
 			return errSnapshot("its directory is out of order")
 		}
+	}
+	for len(blocks) > 0 {
+		section := blocks[0].section
+		if section >= snapSections {
+			return errSnapshot("it has a section of a later version")
+		}
+		n := sort.Search(len(blocks), func(i int) bool { return blocks[i].section > section })
+		s.blocks[section], blocks = blocks[:n], blocks[n:]
 	}
 	return nil
 }
@@ -190,23 +199,16 @@ func compareBlocks(a, b snapshotBlock) int {
 	return cmp.Or(cmp.Compare(a.section, b.section), cmp.Compare(a.first, b.first))
 }
 
-// section returns the blocks of a section.
-func (s *Snapshot) section(section uint16) []snapshotBlock {
-	from := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].section >= section })
-	to := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].section > section })
-	return s.blocks[from:to]
-}
-
 // Blocks returns how many blocks a section has.
-func (s *Snapshot) Blocks(section uint16) int { return len(s.section(section)) }
+func (s *Snapshot) Blocks(section uint16) int { return len(s.blocks[section]) }
 
 // First returns what the i-th block of a section begins with.
-func (s *Snapshot) First(section uint16, i int) uint64 { return s.section(section)[i].first }
+func (s *Snapshot) First(section uint16, i int) uint64 { return s.blocks[section][i].first }
 
 // Block reads the i-th block of a section. An error means that it is not what was written: use the log
 // without this file and those that build on it.
 func (s *Snapshot) Block(section uint16, i int) ([]byte, error) {
-	return s.read(&s.section(section)[i])
+	return s.read(&s.blocks[section][i])
 }
 
 func (s *Snapshot) read(block *snapshotBlock) ([]byte, error) {
@@ -222,9 +224,11 @@ func (s *Snapshot) read(block *snapshotBlock) ([]byte, error) {
 
 // Check reads every block.
 func (s *Snapshot) Check() error {
-	for i := range s.blocks {
-		if _, err := s.read(&s.blocks[i]); err != nil {
-			return err
+	for _, blocks := range s.blocks {
+		for i := range blocks {
+			if _, err := s.read(&blocks[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -239,7 +243,7 @@ func (s *Snapshot) Size() int64 { return s.size }
 // Close closes the file. What it had is in use no more.
 func (s *Snapshot) Close() error { return s.close() }
 
-// SnapshotWriter writes the blocks of a snapshot file.
+// SnapshotWriter writes the blocks of a snapshot file. Sections are numbered from 0 to 15.
 type SnapshotWriter struct {
 	f      *os.File
 	at     int64
@@ -251,6 +255,9 @@ type SnapshotWriter struct {
 // Block writes one block. Those of a section must be in order of what they begin with; equal ones are
 // read in the order in which they were written.
 func (w *SnapshotWriter) Block(section uint16, first uint64, data []byte) error {
+	if section >= snapSections {
+		panic(fmt.Sprintf("eventlog: section %d of a snapshot", section))
+	}
 	w.blocks = append(w.blocks, snapshotBlock{
 		section: section, first: first, offset: w.at, size: uint32(len(data)), crc: crc32.Update(w.seed, castagnoli, data),
 	})

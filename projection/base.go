@@ -41,15 +41,11 @@ type base struct {
 type level struct {
 	file    File
 	number  int
-	since   job.Position // keys up to it may be in older files
-	through job.Position // no key is greater
-	callers []caller     // nil = not read yet
-	cache   map[blockName]string
-}
-
-type blockName struct {
-	section uint16
-	i       int
+	since   job.Position       // keys up to it may be in older files
+	through job.Position       // no key is greater
+	callers []caller           // nil = not read yet
+	cache   [sections][]string // blocks that were read; "" = not, or not kept
+	kept    int                // how many those are
 }
 
 // cached is how many blocks of a file are kept. Scans need one at a time of each section, look-ups come
@@ -61,19 +57,22 @@ func (l *level) fail(err error) { panic(&BaseError{Level: l.number, Err: err}) }
 
 // read returns a block.
 func (l *level) read(section uint16, i int) string {
-	name := blockName{section, i}
-	if text, known := l.cache[name]; known {
-		return text
+	if kept := l.cache[section]; i < len(kept) && kept[i] != "" {
+		return kept[i]
 	}
 	data, err := l.file.Block(section, i)
 	if err != nil {
 		l.fail(err)
 	}
-	if len(l.cache) >= cached {
-		clear(l.cache)
+	if l.kept++; l.kept > cached {
+		clear(l.cache[:])
+		l.kept = 1
+	}
+	if l.cache[section] == nil {
+		l.cache[section] = make([]string, l.file.Blocks(section))
 	}
 	text := string(data)
-	l.cache[name] = text
+	l.cache[section][i] = text
 	return text
 }
 

@@ -20,6 +20,8 @@ const (
 	sectionCompleted = 6
 	sectionDead      = 7
 	sectionCancelled = 8
+
+	sections = 9
 )
 
 // jobSections are those of jobs, and the states of the jobs in them.

@@ -25,7 +25,7 @@ func Load(files []File) *Projection {
 		return p
 	}
 	for i, file := range files {
-		l := &level{file: file, number: i, since: p.base.at, cache: map[blockName]string{}}
+		l := &level{file: file, number: i, since: p.base.at}
 		if n := file.Blocks(sectionSummary); n != 1 {
 			l.fail(fmt.Errorf("%w: %d summaries", errMalformed, n))
 		}

@@ -63,7 +63,7 @@ type Queue struct {
 }
 
 // Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads what of the log is in
-// no snapshot yet: mostly less than a mebibyte. A directory that was never written durably by
+// no snapshot yet: mostly less than 256 KiB. A directory that was never written durably by
 // queuectl is refused with eventlog.ErrNotOurs, one of a newer program with eventlog.ErrNewer.
 //
 // A damaged log opens all the same, for reading what is sound: see [Queue.Damage].
@@ -113,8 +113,8 @@ func (q *Queue) logOptions() eventlog.Options {
 	return opt
 }
 
-// Close ends this process's use of the queue. Changes under way are finished first. If it had more than a
-// mebibyte of the log to read or to write, it also writes a snapshot. Close a Queue only after its Run calls
+// Close ends this process's use of the queue. Changes under way are finished first. If it had more than 256
+// KiB of the log to read or to write, it also writes a snapshot. Close a Queue only after its Run calls
 // have returned.
 func (q *Queue) Close() error {
 	q.keeper.close()

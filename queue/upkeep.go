@@ -27,6 +27,7 @@ type keeper struct {
 
 	mu     sync.Mutex
 	busy   bool
+	closed bool
 	failed time.Duration // when an attempt failed last (Options.Elapsed); 0 = the last one went well
 	retain time.Duration // when a worker looks next what may be forgotten; 0 = not set yet
 }
@@ -35,6 +36,9 @@ func (k *keeper) begin() { k.ctx, k.leave = context.WithCancel(context.Backgroun
 
 // close waits for what is under way, but has it come to an end.
 func (k *keeper) close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
 	k.leave()
 	k.goroutine.Wait()
 }
@@ -53,7 +57,7 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 		k.retain = now + retainFirst
 	}
 	retain := worker && now >= k.retain
-	if k.busy || tail < worthASnapshot && !retain || k.failed != 0 && now < k.failed+upkeepPause {
+	if k.closed || k.busy || tail < worthASnapshot && !retain || k.failed != 0 && now < k.failed+upkeepPause {
 		return
 	}
 	if retain {
