@@ -84,6 +84,7 @@ func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
 	for range sealBatch + 1 {
 		h.append(t, strings.Repeat("x", 200))
 	}
+	h.view(t) // after what follows the answer to the last append
 	if names := segmentsIn(t, sealed); len(names) != 0 || !slices.Contains(w.take(), syncName) {
 		t.Errorf("%q were sealed before the name of the directory was durable", names)
 	}
@@ -91,6 +92,7 @@ func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
 	for range 2 * (sealBatch + 1) {
 		h.append(t, strings.Repeat("x", 200))
 	}
+	h.view(t)
 	synced := 0
 	for _, call := range w.take() {
 		if call == syncName {

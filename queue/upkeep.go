@@ -34,7 +34,7 @@ type keeper struct {
 
 func (k *keeper) begin() { k.ctx, k.leave = context.WithCancel(context.Background()) }
 
-// close waits for what is under way, but has it come to an end.
+// close waits for what is under way; a snapshot is finished, all else comes to an end.
 func (k *keeper) close() {
 	k.mu.Lock()
 	k.closed = true
@@ -80,7 +80,8 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 
 func (q *Queue) upkeep(ctx context.Context, tail int64, worker bool) error {
 	if tail >= worthASnapshot {
-		if _, err := q.snapshot(ctx, worthASnapshot); err != nil {
+		// Who closes the queue meanwhile would only begin with it again.
+		if _, err := q.snapshot(context.WithoutCancel(ctx), worthASnapshot); err != nil {
 			return err
 		}
 	}
