@@ -126,3 +126,37 @@ func (r diskReader) Block(section uint16, i int) ([]byte, error) {
 	_, err := r.f.ReadAt(b, r.blocks[section][i].offset)
 	return b, err
 }
+
+// TestRebase_WaitsForFilesThatKnowWhoHasLeft: of a job that ran when the files were written, and was forgotten since,
+// they would say that it runs still.
+func TestRebase_WaitsForFilesThatKnowWhoHasLeft(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	worker := h.add(workerStarted("w"))
+	key := h.add(enqueued("a"))
+	save := func(p *projection.Projection) []projection.File {
+		t.Helper()
+		file := newFileOnDisk(t)
+		if err := p.Save(0, file); err != nil {
+			t.Fatal(err)
+		}
+		return []projection.File{file.reader()}
+	}
+	files := save(h.Projection)
+	h.Projection = projection.Load(files)
+	beside := projection.Load(files)
+	at := h.at
+	run := h.add(job.JobClaimed{Job: key, Worker: worker})
+	beside.Fold(at, job.JobClaimed{Job: key, Worker: worker})
+	running := save(beside)
+	h.add(&job.JobCompleted{Job: key, Run: run})
+	for _, e := range h.Ripe(job.Completed, h.at.Time, h.at.Time) {
+		h.add(e)
+	}
+	if h.Rebase(running) {
+		t.Error("it rests on files in which a forgotten job runs")
+	}
+	if h.Key("a") != 0 {
+		t.Error("the forgotten job is back")
+	}
+}
