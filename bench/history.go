@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -86,7 +88,6 @@ func longHistory(l *lab) ([]result, error) {
 		if err := l.fill(dir, n, true); err != nil {
 			return nil, err
 		}
-		before := float64(sizeOfLog(dir)) / float64(n)
 		full, none, err := l.cold(dir, empty, coldWithHistory)
 		if err != nil {
 			return nil, err
@@ -98,10 +99,11 @@ func longHistory(l *lab) ([]result, error) {
 				Ratio: full[i] / none[i], Goal: "≤ 2 × the bound",
 			})
 		}
-		rs, err := l.readAll(dir, n)
+		rs, bytes, err := l.readAll(dir, n)
 		if err != nil {
 			return nil, err
 		}
+		before := float64(bytes) / float64(n)
 		results = append(results, rs...)
 		if _, err := timed(l.binary, "--dir", dir, "-q", "log", "archive"); err != nil {
 			return nil, err
@@ -118,25 +120,31 @@ func longHistory(l *lab) ([]result, error) {
 	return results, nil
 }
 
-// readAll measures reading the whole log: replay and verify.
-func (l *lab) readAll(dir string, n int) ([]result, error) {
-	bytes := sizeOfLog(dir)
-	bound := hashing(bytes)
+// readAll measures reading the whole log, part of which is archived: replay and verify. It also returns the size
+// of the log as it was written.
+func (l *lab) readAll(dir string, n int) ([]result, int64, error) {
 	start := time.Now()
 	r, err := queue.OpenReplay(dir)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.Close()
 	if err := r.To(l.ctx, queue.Moment{}); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	replay, events := time.Since(start).Seconds(), float64(r.Position())
-	ms, err := timed(l.binary, "--dir", dir, "-q", "log", "verify")
+	start = time.Now()
+	out, err := exec.Command(l.binary, "--dir", dir, "log", "verify", "-o", "json").Output()
 	if err != nil {
-		return nil, err
+		return nil, 0, fmt.Errorf("verify: %w", err)
 	}
-	verify := ms / 1000
+	verify := time.Since(start).Seconds()
+	var report struct{ Bytes int64 }
+	if err := json.Unmarshal(out, &report); err != nil {
+		return nil, 0, fmt.Errorf("verify: %w", err)
+	}
+	bytes := report.Bytes
+	bound := hashing(bytes)
 	return []result{
 		{
 			Work:   fmt.Sprintf("replay: read, check, decode, fold, timeline, one core, %.1g events", events),
@@ -148,7 +156,7 @@ func (l *lab) readAll(dir string, n int) ([]result, error) {
 			Figure: fmt.Sprintf("%.2f GB/s", float64(bytes)/verify/1e9), Bound: fmt.Sprintf("%.2f GB/s, SHA-256 and CRC of the same bytes", float64(bytes)/bound/1e9),
 			Ratio: bound / verify, Goal: "≥ 0.5 GB/s",
 		},
-	}, nil
+	}, bytes, nil
 }
 
 // hashing returns how many seconds the checks of so many bytes take by themselves.
@@ -217,14 +225,14 @@ func longQueue(l *lab) ([]result, error) {
 // stall appends one job after the other, first alone and then while a snapshot is written from nothing by
 // this process, and returns how long each took, in milliseconds.
 func (l *lab) stall(dir string) (quiet, busy []float64, err error) {
-	if err := os.RemoveAll(filepath.Join(dir, "snapshot")); err != nil {
-		return nil, nil, err
-	}
 	q, err := queue.Open(l.ctx, dir, queue.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer q.Close()
+	if _, err := q.Snapshot(l.ctx); err != nil { // so that none is written by itself
+		return nil, nil, err
+	}
 	appendOne := func(to *[]float64) error {
 		start := time.Now()
 		_, err := q.Enqueue(l.ctx, benchSpec())
@@ -235,6 +243,9 @@ func (l *lab) stall(dir string) (quiet, busy []float64, err error) {
 		if err := appendOne(&quiet); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "snapshot")); err != nil {
+		return nil, nil, err
 	}
 	written := make(chan error, 1)
 	go func() {
