@@ -55,50 +55,47 @@ func (l *lab) fill(dir string, n int, finish bool) error {
 	return err
 }
 
-// cold returns the medians of cold commands on the queue in dir and on an empty one, in turns, in
-// milliseconds.
-func (l *lab) cold(dir, empty string, commands [][]string) (full, none []float64, err error) {
+// coldBeside times cold commands on the queue in dir, of which what tells, and on an empty one, in turns.
+func (l *lab) coldBeside(dir, what, goal string) (results []result, err error) {
 	const runs = 21
-	for _, command := range commands {
+	empty := filepath.Join(l.dir, "empty")
+	if err := l.fill(empty, 1, false); err != nil {
+		return nil, err
+	}
+	for _, command := range [][]string{{"status"}, {"list", "--limit", "50"}, {"enqueue", "--", "true"}} {
 		var times [2][]float64
 		for range runs {
 			for i, d := range []string{dir, empty} {
 				ms, err := timed(l.binary, append([]string{"--dir", d, "-q"}, command...)...)
 				if err != nil {
-					return nil, nil, err
+					return nil, err
 				}
 				times[i] = append(times[i], ms)
 			}
 		}
-		full, none = append(full, median(times[0])), append(none, median(times[1]))
+		full, none := median(times[0]), median(times[1])
+		results = append(results, result{
+			Work:   fmt.Sprintf("`queuectl %s`, cold process, %s", command[0], what),
+			Figure: fmt.Sprintf("%.1f ms", full), Bound: fmt.Sprintf("%.1f ms, the same on an empty queue", none),
+			Ratio: full / none, Goal: goal,
+		})
 	}
-	return full, none, nil
+	return results, nil
 }
-
-var coldWithHistory = [][]string{{"status"}, {"list", "--limit", "50"}, {"enqueue", "--", "true"}}
 
 // longHistory measures what a queue costs in which many jobs have finished.
 func longHistory(l *lab) ([]result, error) {
 	var results []result
 	for _, n := range l.sizes() {
-		dir, empty := filepath.Join(l.dir, "history"), filepath.Join(l.dir, "empty")
-		if err := l.fill(empty, 1, false); err != nil {
-			return nil, err
-		}
+		dir := filepath.Join(l.dir, "history")
 		if err := l.fill(dir, n, true); err != nil {
 			return nil, err
 		}
-		full, none, err := l.cold(dir, empty, coldWithHistory)
+		cold, err := l.coldBeside(dir, fmt.Sprintf("%d finished jobs", n), "≤ 2 × the bound")
 		if err != nil {
 			return nil, err
 		}
-		for i, command := range coldWithHistory {
-			results = append(results, result{
-				Work:   fmt.Sprintf("`queuectl %s`, cold process, %d finished jobs", command[0], n),
-				Figure: fmt.Sprintf("%.1f ms", full[i]), Bound: fmt.Sprintf("%.1f ms, the same on an empty queue", none[i]),
-				Ratio: full[i] / none[i], Goal: "≤ 2 × the bound",
-			})
-		}
+		results = append(results, cold...)
 		rs, bytes, err := l.readAll(dir, n)
 		if err != nil {
 			return nil, err
@@ -187,24 +184,15 @@ func sizeOf(dir, sub string) (size int64) {
 func longQueue(l *lab) ([]result, error) {
 	var results []result
 	for _, n := range l.sizes() {
-		dir, empty := filepath.Join(l.dir, "pending"), filepath.Join(l.dir, "empty")
-		if err := l.fill(empty, 1, false); err != nil {
-			return nil, err
-		}
+		dir := filepath.Join(l.dir, "pending")
 		if err := l.fill(dir, n, false); err != nil {
 			return nil, err
 		}
-		full, none, err := l.cold(dir, empty, coldWithHistory)
+		cold, err := l.coldBeside(dir, fmt.Sprintf("%d pending jobs", n), "≤ 500 ms")
 		if err != nil {
 			return nil, err
 		}
-		for i, command := range coldWithHistory {
-			results = append(results, result{
-				Work:   fmt.Sprintf("`queuectl %s`, cold process, %d pending jobs", command[0], n),
-				Figure: fmt.Sprintf("%.1f ms", full[i]), Bound: fmt.Sprintf("%.1f ms, the same on an empty queue", none[i]),
-				Ratio: full[i] / none[i], Goal: "≤ 500 ms",
-			})
-		}
+		results = append(results, cold...)
 		quiet, busy, err := l.stall(dir)
 		if err != nil {
 			return nil, err

@@ -64,7 +64,7 @@ func (c *core) found(before Head, err error) error {
 func (c *core) reload() error {
 	for try := 1; ; try++ {
 		c.begun, c.stuck = true, nil
-		c.log.begins(c.store.rewind(c.resume))
+		c.store.rewind(c.resume)
 		err := c.store.follow(c.fold)
 		if !errors.Is(err, errRewound) || try == mostReloads {
 			return err

@@ -224,6 +224,9 @@ func (k *crashCheck) examine(c crashCase) (row string, sound Commit, err error) 
 		return "", 0, err
 	}
 	defer l.Close() // once more, mostly
+	if err := k.snapshots(c, dir); err != nil {
+		return "", 0, err
+	}
 	damage, repairs := l.Damage(), l.TakeRepairs()
 	sound = Commit(len(state.list))
 	switch {
@@ -233,8 +236,6 @@ func (k *crashCheck) examine(c crashCase) (row string, sound Commit, err error) 
 		return "", 0, errors.New("commits are there that nobody has appended")
 	case damage != nil:
 		return "", 0, damage // of which a power cut does none
-	case k.snapshots(c, dir) != nil:
-		return "", 0, k.snapshots(c, dir)
 	case len(repairs) > 0:
 		if _, err := fmt.Sscanf(repairs[0].Verdict, "torn tail (row %1s)", &row); err != nil || len(repairs) > 1 {
 			return "", 0, fmt.Errorf("repairs are %+v: %w", repairs, err)

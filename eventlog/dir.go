@@ -273,7 +273,7 @@ func (s *dirStore) unlock() {
 	}
 }
 
-func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
+func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
 	s.leaveTail()
 	s.checked, s.searched = false, false
 	before := s.levels
@@ -298,7 +298,6 @@ func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
 	}
 	// Who cut the log, because somebody accepted a loss, has cut D as well.
 	s.known = max(min(s.known, s.marks.highest().commit), s.tip.head.Commit)
-	return s.tip.head.Commit
 }
 
 func (s *dirStore) rebase(fn func([]*Snapshot) bool) error {

@@ -134,7 +134,6 @@ type Log struct {
 
 	mu      sync.Mutex
 	repairs []Repair
-	from    Commit        // that folding began after; 0 = at the beginning
 	changed chan struct{} // closed and forgotten at a fold; nil = nobody asked
 
 	core *core
@@ -265,13 +264,6 @@ func (l *Log) TakeRepairs() []Repair {
 // of a file.
 func (l *Log) Rebase(ctx context.Context) error { return l.ask(ctx, &request{kind: askRebase}) }
 
-// From returns the commit after which folding began, with a snapshot: 0 if the State has folded all of them.
-func (l *Log) From() Commit {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.from
-}
-
 // Damage returns what stops this log from being written, as far as this Log has found out; nil if
 // it is sound. It is nil again when an append has found that the log is.
 func (l *Log) Damage() *CorruptError { return l.damage.Load() }
@@ -311,12 +303,6 @@ func (l *Log) notify() {
 		close(l.changed)
 		l.changed = nil
 	}
-}
-
-func (l *Log) begins(from Commit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.from = from
 }
 
 func (l *Log) addRepairs(repairs []Repair) {

@@ -57,10 +57,9 @@ func (s *memStore) holder() string          { return "another handle" }
 func (s *memStore) rebase(func([]*Snapshot) bool) error { return nil }
 func (s *memStore) distrust(*Snapshot, error)           {}
 
-func (s *memStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) Commit {
+func (s *memStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
 	s.tip = firstTip(memoryID)
 	_, _ = resume(nil) // it cannot fail
-	return 0
 }
 
 func (s *memStore) follow(fold func(*Entry) error) error {

@@ -20,8 +20,8 @@ type store interface {
 	doubtful() (bool, error)
 	// rewind makes the next follow start behind the snapshot that resume has accepted, or at commit 1. resume
 	// is called with one after the other until it returns nil; the last time with none. An error that it
-	// returns is about the file that it returns as well. rewind returns where the next follow starts.
-	rewind(resume func([]*Snapshot) (bad *Snapshot, err error)) Commit
+	// returns is about the file that it returns as well.
+	rewind(resume func([]*Snapshot) (bad *Snapshot, err error))
 	// rebase calls fn with the newest snapshot, unless it is the one that the State rests on or is ahead of head.
 	rebase(fn func([]*Snapshot) bool) error
 	// distrust makes rewind do without a file.

@@ -29,7 +29,7 @@ func (q *Queue) Forget(ctx context.Context, state job.State, until time.Time, dr
 	for try := 1; ; try++ {
 		var ripe ripe
 		var err error
-		if looked := q.view(ctx, func(s *decide.State) { ripe, err = findRipe(s, state, until, q.opt.Now()) }); looked != nil {
+		if looked := q.view(ctx, func(s *decide.State) { ripe, err = findRipe(s, q.opt.Now(), leaving{state, until}) }); looked != nil {
 			return Forgotten{}, looked
 		}
 		if err != nil || dryRun || len(ripe.events) == 0 {
@@ -55,10 +55,20 @@ type ripe struct {
 	oldest job.Position          // of those
 }
 
-func findRipe(s *decide.State, state job.State, until, now time.Time) (r ripe, err error) {
+// leaving are the jobs of a final state that ended at or before a time.
+type leaving struct {
+	state job.State
+	until time.Time
+}
+
+func findRipe(s *decide.State, now time.Time, list ...leaving) (r ripe, err error) {
 	r.since, r.many, r.oldest = s.Jobs.Position(), map[job.Position]bool{}, math.MaxUint64
-	if r.events, err = decide.Ripe(s, state, until.UnixNano(), now.UnixNano()); err != nil {
-		return r, err
+	for _, l := range list {
+		events, err := decide.Ripe(s, l.state, l.until.UnixNano(), now.UnixNano())
+		if err != nil {
+			return r, err
+		}
+		r.events = append(r.events, events...)
 	}
 	for b := range s.Jobs.Covered(r.events) {
 		if b.Runs > 0 {
@@ -119,33 +129,12 @@ func (q *Queue) removeOutput(ctx context.Context, r ripe) (removed int, err erro
 // retain forgets what the settings say. It looks at the jobs in a state of its own, which is made from the
 // last snapshot, so that nobody waits while it does.
 func (q *Queue) retain(ctx context.Context) error {
-	var config job.Config
-	if err := q.view(ctx, func(s *decide.State) { config = s.Jobs.Config() }); err != nil {
-		return err
-	}
-	for _, rule := range []struct {
-		state job.State
-		after time.Duration
-	}{
-		{job.Completed, config.RetentionCompleted}, {job.Cancelled, config.RetentionCompleted}, {job.Dead, config.RetentionDead},
-	} {
-		if rule.after == 0 {
-			continue
-		}
-		if err := q.retainState(ctx, rule.state, q.opt.Now().Add(-rule.after)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (q *Queue) retainState(ctx context.Context, state job.State, until time.Time) error {
 	beside, err := Open(ctx, q.dir, Options{ReadOnly: true, NoCreate: true, AllowNetworkFS: q.opt.AllowNetworkFS, Now: q.opt.Now})
 	if err != nil {
 		return err
 	}
 	var found ripe
-	looked := beside.view(ctx, func(s *decide.State) { found, err = findRipe(s, state, until, q.opt.Now()) })
+	looked := beside.view(ctx, func(s *decide.State) { found, err = findRipe(s, q.opt.Now(), retention(s, q.opt.Now())...) })
 	if err = errors.Join(looked, err, beside.Close()); err != nil || len(found.events) == 0 {
 		return err
 	}
@@ -157,4 +146,17 @@ func (q *Queue) retainState(ctx context.Context, state job.State, until time.Tim
 	}
 	_, err = q.removeOutput(ctx, found)
 	return err
+}
+
+// retention is what the settings say about jobs that have ended.
+func retention(s *decide.State, now time.Time) (list []leaving) {
+	config := s.Jobs.Config()
+	if after := config.RetentionCompleted; after > 0 {
+		until := now.Add(-after)
+		list = append(list, leaving{job.Completed, until}, leaving{job.Cancelled, until})
+	}
+	if after := config.RetentionDead; after > 0 {
+		list = append(list, leaving{job.Dead, now.Add(-after)})
+	}
+	return list
 }

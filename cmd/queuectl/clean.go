@@ -51,15 +51,15 @@ func (c *cleanCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return s.existing(ctx, func(q *queue.Queue) error {
-		would, err := forget(ctx, q, states, until, true)
-		if err != nil {
-			return err
-		}
-		n := total(would)
-		if c.DryRun || n == 0 {
-			return c.print(s, would, true)
-		}
-		if !c.Yes {
+		if !c.Yes || c.DryRun {
+			would, err := forget(ctx, q, states, until, true)
+			if err != nil {
+				return err
+			}
+			n := total(would)
+			if c.DryRun || n == 0 {
+				return c.print(s, would, true)
+			}
 			if err := s.confirm(fmt.Sprintf("Forget %s (%s) and remove what they printed?", count(n, "job"), jobWords(would))); err != nil {
 				return err
 			}
