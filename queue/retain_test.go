@@ -25,7 +25,8 @@ func TestRetain_DoesWhatTheSettingsSay(t *testing.T) {
 	none, once := uint32(0), uint32(1)
 	base := 1.0
 	specs := []job.Spec{
-		{ID: "done", Command: "echo done"}, {ID: "dead", Command: "echo dead; false", MaxRetries: &none},
+		{ID: "done", Command: "echo done"},
+		{ID: "dead", Command: "echo dead; false", MaxRetries: &none},
 		{ID: "later", Command: "echo $QUEUECTL_ATTEMPT; test $QUEUECTL_ATTEMPT = 2", MaxRetries: &once, BackoffBase: &base},
 		{ID: "gone", Command: "true"},
 	}
