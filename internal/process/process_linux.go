@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,10 @@ func Look(pid int) (Status, error) {
 type stat struct {
 	Status
 	headless bool // its first thread has ended, and others have not: it lives, though the first one is a zombie
+	bare     bool // it has no environment: it is the kernel's, or about to end
+	// environ is where its environment ends in memory, and another number for each program that it starts. It is 0
+	// while that is being done, for a headless process, and if we may not look into it.
+	environ uint64
 }
 
 func look(pid int) (stat, error) {
@@ -49,8 +54,8 @@ func scarce(err error) bool {
 // blanks and parentheses itself.
 func parseStat(pid int, line []byte) (stat, bool) {
 	_, rest, found := bytes.Cut(line[bytes.LastIndexByte(line, ')')+1:], []byte(" "))
-	field := bytes.Fields(rest)                       // from the third on
-	const state, group, threads, start = 0, 2, 17, 19 // 3, 5, 20 and 22 of the manual page
+	field := bytes.Fields(rest)                                             // from the third on
+	const state, group, flags, threads, start, envEnd = 0, 2, 6, 17, 19, 48 // 3, 5, 9, 20, 22 and 51 of the manual page
 	if !found || len(field) <= start {
 		return stat{}, false
 	}
@@ -60,15 +65,21 @@ func parseStat(pid int, line []byte) (stat, bool) {
 	var err2, err3 error
 	st.Group, err2 = strconv.Atoi(string(field[group]))
 	st.Start, err3 = strconv.ParseUint(string(field[start]), 10, 64)
-	return st, err1 == nil && err2 == nil && err3 == nil
+	bits, err4 := strconv.ParseUint(string(field[flags]), 10, 32)
+	const exiting, kernel = 0x4, 0x200000                     // PF_EXITING and PF_KTHREAD of the kernel's sched.h
+	st.bare = bits&kernel != 0 || bits&exiting != 0 && n <= 1 // one that starts a program ends its other threads first
+	if len(field) > envEnd {
+		st.environ, _ = strconv.ParseUint(string(field[envEnd]), 10, 64)
+	}
+	return st, errors.Join(err1, err2, err3, err4) == nil
 }
 
 // visible is where /proc shows the environment and the descriptors of a process: with its first thread or, when that
 // has ended and others have not, with one of those.
-func visible(pid int) (string, error) {
-	st, err := look(pid)
-	if err != nil || !st.headless {
-		return procDir(pid), err
+func (st stat) visible() (string, error) {
+	pid := st.Pid
+	if !st.headless {
+		return procDir(pid), nil
 	}
 	threads, err := os.ReadDir(procDir(pid) + "/task")
 	if err != nil || len(threads) < 2 {
@@ -146,10 +157,7 @@ func newEnviron(marks []string) *environ {
 func (e *environ) has(pid int) (bool, error) {
 	n, err := e.read(procDir(pid))
 	if err == nil && n == 0 || errors.Is(err, unix.ESRCH) {
-		var dir string
-		if dir, err = visible(pid); err == nil {
-			n, err = e.read(dir)
-		}
+		n, err = e.readAgain(pid)
 	}
 	if err != nil {
 		return false, err
@@ -160,6 +168,30 @@ func (e *environ) has(pid int) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// readAgain reads an environment that seemed to be empty. A process that has started another program has none for a
+// moment, and its threads come to an end: an environment is empty only if it is so between two looks at one program.
+func (e *environ) readAgain(pid int) (n int, err error) {
+	const most = 50 // milliseconds: where /proc tells no environ, all that have an empty environment take as long
+	var before stat
+	for range most {
+		now, err := look(pid)
+		if err != nil || now.bare || now.environ != 0 && now.environ == before.environ {
+			return 0, err
+		}
+		dir, err := now.visible()
+		if err == nil {
+			n, err = e.read(dir)
+		}
+		if n > 0 || err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, fs.ErrNotExist) {
+			return n, err
+		}
+		if before = now; now.environ == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return 0, nil
 }
 
 // read reads an environment into buf, behind a byte that stands for the end of a variable before the first one.
@@ -195,7 +227,11 @@ func Holders(file fs.FileInfo) []Holder {
 }
 
 func holds(pid int, want *syscall.Stat_t) (held, took bool) {
-	proc, err := visible(pid)
+	st, err := look(pid)
+	if err != nil {
+		return false, false
+	}
+	proc, err := st.visible()
 	if err != nil {
 		return false, false
 	}

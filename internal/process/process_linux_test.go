@@ -59,11 +59,14 @@ func TestParseStat_NamesMayHoldAnything(t *testing.T) {
 		want stat
 		ok   bool
 	}{
-		{"5 (cat) S" + rest, stat{Status{id, 77, false}, false}, true},
-		{"5 (cat) S" + threads, stat{Status{id, 77, false}, false}, true},
-		{"5 (a b) S 9) Z" + rest, stat{Status{id, 77, true}, false}, true},
-		{"5 () X" + rest, stat{Status{id, 77, true}, false}, true},
-		{"5 (cat) Z" + threads, stat{Status{id, 77, false}, true}, true},
+		{"5 (cat) S" + rest, stat{Status: Status{id, 77, false}}, true},
+		{"5 (cat) S" + threads, stat{Status: Status{id, 77, false}}, true},
+		{"5 (a b) S 9) Z" + rest, stat{Status: Status{id, 77, true}}, true},
+		{"5 () X" + rest, stat{Status: Status{id, 77, true}}, true},
+		{"5 (cat) Z" + threads, stat{Status: Status{id, 77, false}, headless: true}, true},
+		{"5 (cat) S" + strings.Replace(rest, "4194304", "4194308", 1), stat{Status: Status{id, 77, false}, bare: true}, true},
+		{"5 (kthreadd) S" + strings.Replace(rest, "4194304", "2129984", 1), stat{Status: Status{id, 77, false}, bare: true}, true},
+		{"5 (cat) S" + rest + strings.Repeat(" 1", 26) + " 4095 0", stat{Status: Status{id, 77, false}, environ: 4095}, true},
 		{"5 (cat) S 1 77", stat{}, false},
 		{"", stat{}, false},
 	} {

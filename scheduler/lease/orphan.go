@@ -74,6 +74,7 @@ type orphan struct {
 	info  fs.FileInfo
 	rec   record // zero if the worker recorded nothing
 	marks []string
+	seen  []process.ID // all that an earlier look has proven
 }
 
 func openOrphan(dir string, run uint64) (*orphan, error) {
@@ -191,6 +192,9 @@ func (o *orphan) look() (sight, error) {
 	if s.locked && len(s.proven) == 0 {
 		o.lookAtHolders(&s)
 	}
+	if err = o.lookAgain(&s); err != nil {
+		return s, err
+	}
 	// This process, if the run started it, is not to be ended by itself.
 	if slices.Contains(s.proven, self()) {
 		s.proven = slices.DeleteFunc(s.proven, func(id process.ID) bool { return id == self() })
@@ -250,6 +254,24 @@ func (o *orphan) lookAtGroup(s *sight) error {
 			s.others = append(s.others, m.Pid)
 		}
 	}
+	return nil
+}
+
+// lookAgain adds what an earlier look has proven and still lives, though nothing may show by now whose it is: a process
+// that is about to end gives up its environment and its files first.
+func (o *orphan) lookAgain(s *sight) error {
+	for _, id := range o.seen {
+		if slices.Contains(s.proven, id) {
+			continue
+		}
+		switch st, err := process.Look(id.Pid); {
+		case err != nil && !errors.Is(err, os.ErrProcessDone):
+			return err
+		case err == nil && st.ID == id && !st.Zombie:
+			s.proven = append(s.proven, id)
+		}
+	}
+	o.seen = slices.Clone(s.proven)
 	return nil
 }
 

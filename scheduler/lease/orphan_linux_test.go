@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -63,20 +62,13 @@ func TestEndOrphan_EndsWhateverTheCommandBecame(t *testing.T) {
 				t.Error(err)
 			}
 			for _, pid := range living {
-				if lives(pid) && hasMemory(pid) {
+				if lives(pid) {
 					t.Errorf("process %d survives", pid)
 				}
 			}
 			wantHeld(t, w.dir, w.run, false)
 		})
 	}
-}
-
-// hasMemory says whether a process can still do anything. A killed one loses first its memory, and with that its
-// environment, and only then becomes a zombie.
-func hasMemory(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && len(text) > 0
 }
 
 // startsMore says whether a process of the command that is to exit has not yet.
@@ -97,6 +89,34 @@ func TestEndOrphan_TermComesFirst(t *testing.T) {
 	// With an hour until KILL, only TERM can have ended it.
 	if err := EndOrphan(t.Context(), w.dir, w.run, time.Hour); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was of the run stays of it, though nothing shows that any more once it has been told to end.
+func TestEndOrphan_KeepsItsEyesOnWhatItHasSeen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := exec.Command("sh", "-c", `trap 'exec env -i sleep 3600' TERM; echo; while :; do sleep 0.01; done`)
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	c.Env = append(os.Environ(), marks(dir, 12)...)
+	ready, err := c.StdoutPipe()
+	if err := errors.Join(err, c.Start()); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	go func() { c.Wait(); close(done) }()
+	t.Cleanup(func() {
+		c.Process.Kill()
+		<-done
+	})
+	if err := EndOrphan(t.Context(), dir, 12, 500*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if lives(c.Process.Pid) {
+		t.Error("it lives")
 	}
 }
 
