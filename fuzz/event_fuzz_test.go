@@ -23,6 +23,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		job.LogRepaired{Segment: "1", Offset: 1, Size: 2, CRC: 3, Quarantine: "q", Verdict: "torn"},
 		job.ClockStepped{From: 2, To: 1},
 		job.LogRestored{Commit: 300, Head: [32]byte{1}, Backup: 1.7e18, From: "f"},
+		job.ArchivePruned{First: 1, Last: 300, From: 1, To: 301, Head: [32]byte{1}, Base: [32]byte{2}},
 		job.ConfigSet{Key: "timeout", Old: "0", New: "1m"},
 		job.ConfigUnset{Key: "timeout", Old: "1m"},
 		&job.JobEnqueued{Due: 1.7e18, Spec: job.Spec{

@@ -50,6 +50,8 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendClockStepped(dst, e)
 	case LogRestored:
 		return appendLogRestored(dst, e)
+	case ArchivePruned:
+		return appendArchivePruned(dst, e)
 	case ConfigSet:
 		return appendConfigSet(dst, e)
 	case ConfigUnset:
@@ -122,6 +124,8 @@ func (r *reader) event(k Kind) Event {
 		return r.clockStepped()
 	case KindLogRestored:
 		return r.logRestored()
+	case KindArchivePruned:
+		return r.archivePruned()
 	case KindConfigSet:
 		return r.configSet()
 	case KindConfigUnset:

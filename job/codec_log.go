@@ -140,3 +140,34 @@ func (r *reader) logRestored() (e LogRestored) {
 	}
 	return e
 }
+
+func appendArchivePruned(dst []byte, e ArchivePruned) []byte {
+	dst = appendUint(dst, 1, e.First)
+	dst = appendUint(dst, 2, e.Last)
+	dst = appendUint(dst, 3, uint64(e.From))
+	dst = appendUint(dst, 4, uint64(e.To))
+	dst = appendElement(dst, 5, e.Head[:])
+	return appendElement(dst, 6, e.Base[:])
+}
+
+func (r *reader) archivePruned() (e ArchivePruned) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.First = r.uint()
+		case 2:
+			e.Last = r.uint()
+		case 3:
+			e.From = Position(r.uint())
+		case 4:
+			e.To = Position(r.uint())
+		case 5:
+			copy(e.Head[:], r.exactly(len(e.Head)))
+		case 6:
+			copy(e.Base[:], r.exactly(len(e.Base)))
+		default:
+			r.skip()
+		}
+	}
+	return e
+}

@@ -22,6 +22,7 @@ var samples = []Event{
 	},
 	ClockStepped{From: sampleTime + 2e9, To: sampleTime},
 	LogRestored{Commit: 300, Head: [32]byte{1, 2, 3, 31: 255}, Backup: sampleTime, From: "queue.backup"},
+	ArchivePruned{First: 1, Last: 300, From: 1, To: 420, Head: [32]byte{1, 31: 255}, Base: [32]byte{2, 31: 254}},
 	ConfigSet{Key: "backoff_max", Old: "24h", New: "1h30m"},
 	ConfigUnset{Key: "backoff_max", Old: "1h30m"},
 	&JobEnqueued{Due: sampleTime, Spec: Spec{
@@ -243,6 +244,7 @@ func TestDecodeEvent_RefusesWhatTheSchemaDoesNotAllow(t *testing.T) {
 		{"enum too large", KindRunReturned, varint(3, 256)},
 		{"log id too short", KindLogCreated, text(1, "short")},
 		{"head too short", KindLogRestored, text(2, "short")},
+		{"base too short", KindArchivePruned, text(6, "short")},
 		{"field number 0", KindJobClaimed, []byte{0, 0}},
 		{"reserved wire type", KindJobClaimed, []byte{1<<3 | 7, 0}},
 		{"end of a group that did not begin", KindJobClaimed, []byte{9<<3 | 4}},

@@ -39,10 +39,11 @@ type Kind uint16
 
 // The kinds. The gaps are left for the kinds of features to come.
 const (
-	KindLogCreated   Kind = 1
-	KindLogRepaired  Kind = 3
-	KindClockStepped Kind = 4
-	KindLogRestored  Kind = 5
+	KindLogCreated    Kind = 1
+	KindLogRepaired   Kind = 3
+	KindClockStepped  Kind = 4
+	KindLogRestored   Kind = 5
+	KindArchivePruned Kind = 6
 
 	KindConfigSet   Kind = 10
 	KindConfigUnset Kind = 11
@@ -100,6 +101,15 @@ type LogRestored struct {
 	Head   [32]byte // its hash
 	Backup int64    // Unix nanoseconds; when the backup was made
 	From   string   // file that it was restored from; "" = a stream
+}
+
+// ArchivePruned says that the oldest part of the log was removed because somebody asked for it, and that the log
+// begins with a base now: what everything up to Last adds up to. It is written before anything is removed.
+type ArchivePruned struct {
+	First, Last uint64   // commits that were removed
+	From, To    Position // their events
+	Head        [32]byte // hash of the commit Last, which the next one carries
+	Base        [32]byte // SHA-256 of the file of the base
 }
 
 // ConfigSet changes a setting. Values are in the canonical form of [Config.Text].
@@ -246,6 +256,7 @@ type Unknown struct {
 func (LogCreated) kind() Kind     { return KindLogCreated }
 func (LogRepaired) kind() Kind    { return KindLogRepaired }
 func (LogRestored) kind() Kind    { return KindLogRestored }
+func (ArchivePruned) kind() Kind  { return KindArchivePruned }
 func (ClockStepped) kind() Kind   { return KindClockStepped }
 func (ConfigSet) kind() Kind      { return KindConfigSet }
 func (ConfigUnset) kind() Kind    { return KindConfigUnset }

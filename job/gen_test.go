@@ -93,6 +93,14 @@ var events = rapid.OneOf(
 			Backup: times.Draw(t, "backup"), From: rapid.String().Draw(t, "from"),
 		}
 	})),
+	asEvent(rapid.Custom(func(t *rapid.T) ArchivePruned {
+		hash := rapid.SliceOfN(rapid.Byte(), 32, 32)
+		return ArchivePruned{
+			First: rapid.Uint64().Draw(t, "first"), Last: rapid.Uint64().Draw(t, "last"),
+			From: Position(rapid.Uint64().Draw(t, "from")), To: Position(rapid.Uint64().Draw(t, "to")),
+			Head: [32]byte(hash.Draw(t, "head")), Base: [32]byte(hash.Draw(t, "base")),
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) ConfigSet {
 		return ConfigSet{Key: rapid.String().Draw(t, "key"), Old: rapid.String().Draw(t, "old"), New: rapid.String().Draw(t, "new")}
 	})),

@@ -12,6 +12,7 @@ var kindNames = map[Kind]string{
 	KindLogRepaired:   "LogRepaired",
 	KindClockStepped:  "ClockStepped",
 	KindLogRestored:   "LogRestored",
+	KindArchivePruned: "ArchivePruned",
 	KindConfigSet:     "ConfigSet",
 	KindConfigUnset:   "ConfigUnset",
 	KindJobEnqueued:   "JobEnqueued",

@@ -116,7 +116,7 @@ func (p *Projection) foldOther(at job.At, e job.Event) error {
 		p.logID = e.LogID
 	case job.LogRepaired:
 		p.repairs[e.Quarantine] = true
-	case job.ClockStepped, job.LogRestored, job.Unknown: // facts for people
+	case job.ClockStepped, job.LogRestored, job.ArchivePruned, job.Unknown: // facts for people
 	case job.ConfigSet:
 		return p.configSet(at, e)
 	case job.ConfigUnset:

@@ -26,6 +26,11 @@ func eventData(e job.Event) map[string]any {
 		return map[string]any{
 			"commit": e.Commit, "sha256": hex.EncodeToString(e.Head[:]), "backup_at": moment(e.Backup), "from": optional(e.From),
 		}
+	case job.ArchivePruned:
+		return map[string]any{
+			"first_commit": e.First, "last_commit": e.Last, "first_position": e.From, "last_position": e.To,
+			"sha256": hex.EncodeToString(e.Head[:]), "base_sha256": hex.EncodeToString(e.Base[:]),
+		}
 	case job.ConfigSet:
 		return map[string]any{"key": e.Key, "old": optional(e.Old), "new": e.New}
 	case job.ConfigUnset:

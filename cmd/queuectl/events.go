@@ -101,6 +101,8 @@ func eventWords(e job.Event) (what, details string) {
 		return "clock stepped back", fmt.Sprintf("by %v", time.Duration(e.From-e.To))
 	case job.LogRestored:
 		return "log restored", fmt.Sprintf("from a backup of %s, up to commit %d", time.Unix(0, e.Backup).Local().Format(time.DateTime), e.Commit)
+	case job.ArchivePruned:
+		return "log pruned", fmt.Sprintf("events %d to %d", e.From, e.To)
 	case job.ConfigSet:
 		return "config set", fmt.Sprintf("%s = %s", e.Key, e.New)
 	case job.ConfigUnset:

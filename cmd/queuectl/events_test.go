@@ -29,6 +29,7 @@ func TestEvents_EveryKindHasWordsAndData(t *testing.T) {
 		job.LogRepaired{},
 		job.ClockStepped{},
 		job.LogRestored{},
+		job.ArchivePruned{},
 		job.ConfigSet{},
 		job.ConfigUnset{},
 		&job.JobEnqueued{},

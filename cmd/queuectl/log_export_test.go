@@ -82,6 +82,7 @@ func everyKind() []job.Event {
 		job.ClockStepped{From: 1e18, To: -5},
 		job.LogRestored{Commit: 7, Head: [32]byte{1, 2, 31: 3}, Backup: 1_900_000_000_123_456_789, From: "/mnt/q.backup"},
 		job.LogRestored{Commit: 8},
+		job.ArchivePruned{First: 1, Last: 7, From: 1, To: 9, Head: [32]byte{1, 31: 3}, Base: [32]byte{4, 31: 5}},
 		job.ConfigSet{Key: "k", New: "n"},
 		job.ConfigSet{Key: "k", Old: "o", New: "n"},
 		job.ConfigUnset{Key: "k", Old: "o"},

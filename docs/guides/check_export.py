@@ -145,6 +145,7 @@ KINDS = {
                                          first_commit=m.uint(8) or None, last_commit=m.uint(9) or None, first_position=m.uint(10) or None, last_position=m.uint(11) or None, events=m.uint(12))),
     4: ("ClockStepped", lambda m: {"from": m.moment(1), "to": m.moment(2)}),
     5: ("LogRestored", lambda m: dict(commit=m.uint(1), sha256=m.bytes(2).hex(), backup_at=m.moment(3), **{"from": m.text(4) or None})),
+    6: ("ArchivePruned", lambda m: dict(first_commit=m.uint(1), last_commit=m.uint(2), first_position=m.uint(3), last_position=m.uint(4), sha256=m.bytes(5).hex(), base_sha256=m.bytes(6).hex())),
     10: ("ConfigSet", lambda m: dict(key=m.text(1), old=m.text(2) or None, new=m.text(3))),
     11: ("ConfigUnset", lambda m: dict(key=m.text(1), old=m.text(2))),
     20: ("JobEnqueued", lambda m: dict(spec=spec(m), due=m.moment(5))),
