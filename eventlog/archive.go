@@ -109,7 +109,11 @@ func (a *archiver) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(todo) == 0 || a.opt.Full && !fills(todo) {
+	begins, err := lastBase(a.dir)
+	if err != nil {
+		return err
+	}
+	if len(todo) == 0 && begins == 0 || a.opt.Full && !fills(todo) {
 		_, err := a.end()
 		return err // without a lock: most often there is nothing to do
 	}
@@ -118,17 +122,13 @@ func (a *archiver) run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if todo, err = a.sealed(); err != nil {
+	if todo, err = a.settle(); err != nil {
 		return err
 	}
-	// Others may have moved things and died before they synced that. After a power cut nothing that is
-	// archived may be in log again, and nothing that is swept may be in no archive.
-	for _, sub := range []string{sealedDir, logDir, archiveDir} {
-		if err := a.disk.syncDir(filepath.Join(a.dir, sub)); err != nil {
-			return err
-		}
+	if err := a.removePruned(); err != nil {
+		return err
 	}
-	if todo, err = a.sweep(todo); err != nil {
+	if err := a.mendBase(); err != nil {
 		return err
 	}
 	end, err := a.end()
@@ -232,7 +232,7 @@ func (a *archiver) end() (tip, error) {
 		return tip{}, bad[0]
 	}
 	if len(files) == 0 {
-		return firstTip(a.id), nil
+		return origin(a.dir, a.id)
 	}
 	last, err := readGroup(files[len(files)-1], a.id)
 	if err != nil {
@@ -240,6 +240,22 @@ func (a *archiver) end() (tip, error) {
 	}
 	a.did.Through = last.last()
 	return tip{id: a.id, segment: last.rows[len(last.rows)-1].first, head: last.head()}.next(), nil
+}
+
+// settle sees to what others have begun who died, while nobody else archives, and returns what is to be archived.
+func (a *archiver) settle() ([]segmentInfo, error) {
+	todo, err := a.sealed()
+	if err != nil {
+		return nil, err
+	}
+	// They may have moved things before they synced that. After a power cut nothing that is archived may be in log
+	// again, and nothing that is swept may be in no archive.
+	for _, sub := range []string{sealedDir, logDir, archiveDir} {
+		if err := a.disk.syncDir(filepath.Join(a.dir, sub)); err != nil && !(sub == sealedDir && errors.Is(err, fs.ErrNotExist)) {
+			return nil, err
+		}
+	}
+	return a.sweep(todo)
 }
 
 // sweep removes the segments that are archived, after one more comparison: somebody died before he

@@ -40,8 +40,20 @@ type archiveFile struct {
 	path        string
 }
 
-// listArchives returns the archives in dir, in order, by their names, and what is wrong with those.
+// listArchives returns the archives in dir, in order, by their names, and what is wrong with those. What was pruned is
+// not among them.
 func listArchives(dir string) (files []archiveFile, bad []*CorruptError, err error) {
+	files, bad, err = listAllArchives(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	// In this order: what was removed before the listing had its base.
+	begins, err := lastBase(dir)
+	files = slices.DeleteFunc(files, func(f archiveFile) bool { return f.last <= begins })
+	return files, bad, err
+}
+
+func listAllArchives(dir string) (files []archiveFile, bad []*CorruptError, err error) {
 	entries, err := os.ReadDir(filepath.Join(dir, archiveDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is made with the first archive
 		return nil, nil, fmt.Errorf("list archives: %w", err)

@@ -41,18 +41,11 @@ func (a *archiver) make(ctx context.Context, end tip, segments []segmentInfo) (t
 }
 
 // write writes an archive to path, durably, and returns its size.
-func (a *archiver) write(ctx context.Context, path string, end tip, segments []segmentInfo) (int64, tip, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return 0, tip{}, err
-	}
-	size, end, err := a.fill(ctx, f, end, segments)
-	if err == nil {
-		err = a.disk.datasync(f)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
+func (a *archiver) write(ctx context.Context, path string, end tip, segments []segmentInfo) (size int64, _ tip, err error) {
+	err = a.disk.write(path, func(f *os.File) error {
+		size, end, err = a.fill(ctx, f, end, segments)
+		return err
+	})
 	return size, end, err
 }
 

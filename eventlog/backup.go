@@ -39,6 +39,8 @@ type BackupInfo struct {
 // read: of a damaged log there is no backup, but a *CorruptError. Memory is bounded by the largest
 // segment that is archived, and by the list of files.
 //
+// A log that was pruned is backed up from its base on; if that happens meanwhile the error is ErrPruned.
+//
 // What is beside the log is not in it: the output of jobs, locks, and what was cut off and is in
 // quarantine.
 func Backup(ctx context.Context, dir string, w io.Writer, opt BackupOptions) (BackupInfo, error) {
@@ -49,7 +51,7 @@ func Backup(ctx context.Context, dir string, w io.Writer, opt BackupOptions) (Ba
 	if opt.Now == nil {
 		opt.Now = wallClock
 	}
-	b := backup{dir: dir, src: newDirSource(dir, id), tip: firstTip(id), progress: opt.Progress}
+	b := backup{dir: dir, src: newDirSource(dir, id), progress: opt.Progress}
 	b.list = backupContents{id: id, time: opt.Now()}
 	if err := b.run(ctx, w); err != nil {
 		return BackupInfo{}, fmt.Errorf("back up: %w", diskFull(err))
@@ -163,6 +165,13 @@ func (b *backup) files(ctx context.Context) error {
 	if bad = append(bad, more...); len(bad) > 0 {
 		return bad[0]
 	}
+	// After the archives: whoever has pruned before that had a base.
+	if b.tip, err = origin(b.dir, b.src.id); err != nil {
+		return err
+	}
+	if err := b.base(); err != nil {
+		return err
+	}
 	groups, archived, err := b.groups(archives)
 	if err != nil {
 		return err
@@ -196,10 +205,48 @@ func (b *backup) files(ctx context.Context) error {
 	return nil
 }
 
+// base adds both files of the base, if there is one.
+func (b *backup) base() error {
+	check, bad, err := checkBase(b.dir, b.src.id)
+	if err != nil || check == nil {
+		return err
+	}
+	if len(bad) > 0 {
+		return bad[0]
+	}
+	if check.Head != b.tip.head {
+		return errMeanwhile
+	}
+	for _, path := range basePaths(b.dir, check.Head.Commit) {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) && check.Files == 1 {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("open base: %w", err)
+		}
+		info, err := f.Stat()
+		if err == nil {
+			err = b.add(baseDir+"/"+filepath.Base(path), f, info.Size())
+		}
+		f.Close() // only read
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errMeanwhile is the error of a backup that reads what is being removed.
+var errMeanwhile = fmt.Errorf("the log %w while it was read: begin again", ErrPruned)
+
 // groups reads the manifests of the archives, and returns the last commit in them.
 func (b *backup) groups(archives []archiveFile) (groups []*group, last Commit, err error) {
 	for _, a := range archives {
 		g, err := readGroup(a, b.src.id)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errMeanwhile
+		}
 		if err != nil {
 			return nil, 0, err
 		}
@@ -235,6 +282,9 @@ func (b *backup) missing() error {
 // group adds an archive as it is, after a look at all of its segments.
 func (b *backup) group(ctx context.Context, g *group) error {
 	f, err := os.Open(g.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errMeanwhile
+	}
 	if err != nil {
 		return fmt.Errorf("open archive: %w", err)
 	}
@@ -244,6 +294,9 @@ func (b *backup) group(ctx context.Context, g *group) error {
 			return err
 		}
 		s, err := b.src.archive.unpack(g, r)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errMeanwhile
+		}
 		if err != nil {
 			return err
 		}

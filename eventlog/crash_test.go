@@ -78,6 +78,7 @@ func (r *crashRound) run() {
 		{"archiving", r.archiving},
 		{"restoring", r.restoring},
 		{"snapshots", r.snapshots},
+		{"pruning", r.pruning},
 	} {
 		if c := r.record(s, newCrashDisk()); c != nil {
 			r.cut(s.name, c, statesOfStory/part)
@@ -182,6 +183,31 @@ func (r *crashRound) archiving(c *crashTrace) {
 	}
 	a.close()
 	archive(math.MaxUint64)
+}
+
+// pruning: archives are pruned, with an event that says so, while a process appends.
+func (r *crashRound) pruning(c *crashTrace) {
+	a := c.enter(300, nil)
+	for range 2 {
+		for range 2 {
+			a.append(r.texts()...)
+			a.append(r.texts()...)
+			time.Sleep(3 * settleAfter) // segments are sealed
+			_, err := Archive(context.Background(), c.dir(), math.MaxUint64, ArchiveOptions{disk: a.opt.disk})
+			c.must(err)
+			c.observe()
+		}
+		archives, err := Archives(context.Background(), c.dir())
+		c.must(err)
+		_, err = Prune(context.Background(), c.dir(), archives[r.rng.IntN(len(archives))].Last, PruneOptions{
+			Save:   saveBase(c.dir()),
+			Record: func(Pruned) error { a.append("pruned"); return nil },
+			disk:   a.opt.disk,
+		})
+		c.must(err)
+		c.observe()
+	}
+	a.close()
 }
 
 // snapshots: they are written, in levels, while processes append.

@@ -371,7 +371,7 @@ func (c *crashTrace) diskFor(before func(name string) error) *disk {
 
 // history returns the hashes of all commits that the files hold, after a look whether they are what
 // was appended.
-func (c *crashTrace) history() (hashes []Hash) {
+func (c *crashTrace) history() (all []Hash) {
 	id, err := readFormat(c.dir())
 	if err != nil {
 		return nil // it was not made yet
@@ -379,7 +379,13 @@ func (c *crashTrace) history() (hashes []Hash) {
 	src := newDirSource(c.dir(), id)
 	segments, _, err := listAll(c.dir(), id)
 	c.must(err)
-	t := firstTip(id)
+	t, err := origin(c.dir(), id)
+	c.must(err)
+	if base, err := OpenBase(c.dir()); base != nil {
+		pruned := &hashes{}
+		c.must(errors.Join(err, pruned.Resume([]*Snapshot{base}), base.Close()))
+		all = pruned.list
+	}
 	for _, s := range segments {
 		f, err := src.open(s.first)
 		c.must(err)
@@ -387,7 +393,7 @@ func (c *crashTrace) history() (hashes []Hash) {
 		c.must(err)
 		t = t.next()
 		_, err = scan(f, size, &t, func(e *Entry) error {
-			hashes = append(hashes, e.Hash)
+			all = append(all, e.Hash)
 			var got []string
 			for _, ev := range e.Events {
 				got = append(got, string(ev.Data))
@@ -400,5 +406,5 @@ func (c *crashTrace) history() (hashes []Hash) {
 		c.must(err)
 		f.Close() // only read
 	}
-	return hashes
+	return all
 }

@@ -78,6 +78,21 @@ var realDisk = disk{
 	writeAt: (*os.File).WriteAt,
 }
 
+// write makes a file of what fill writes, durably but for its name.
+func (d disk) write(path string, fill func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = fill(f); err == nil {
+		err = d.datasync(f)
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
 // local returns an error if dir is on a network file system.
 func (d disk) local(dir string) error {
 	name, err := d.network(dir)
@@ -293,8 +308,10 @@ func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
 	}
 	s.tip = firstTip(s.id)
 	if n := len(s.levels); n > 0 {
-		at := s.levels[n-1].At
-		s.tip = tip{id: s.id, segment: at.Segment, offset: at.Offset, head: at.Head}
+		last := s.levels[n-1]
+		if s.tip = last.behind(); !last.Base {
+			s.tip.segment, s.tip.offset = last.At.Segment, last.At.Offset
+		}
 	}
 	// Who cut the log, because somebody accepted a loss, has cut D as well.
 	s.known = max(min(s.known, s.marks.highest().commit), s.tip.head.Commit)
@@ -305,10 +322,10 @@ func (s *dirStore) rebase(fn func([]*Snapshot) bool) error {
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	at := files[len(files)-1].At.Head
-	ahead := at.Commit > s.tip.head.Commit
-	same := len(s.levels) > 0 && at == s.levels[len(s.levels)-1].At.Head
-	if ahead || same || !fn(files) {
+	last := files[len(files)-1]
+	ahead := last.At.Head.Commit > s.tip.head.Commit
+	same := len(s.levels) > 0 && last.At.Head == s.levels[len(s.levels)-1].At.Head
+	if ahead || same || last.Base || !fn(files) {
 		closeAll(files)
 		return nil
 	}
@@ -330,7 +347,7 @@ func (s *dirStore) snapshots() []*Snapshot {
 		}
 		last := files[len(files)-1]
 		s.promise = max(s.promise, last.At.Head.Commit)
-		if s.reaches(last.At) {
+		if last.Base || s.reaches(last.At) {
 			return files
 		}
 		s.distrust(last, errSnapshot("the log does not have its place"))

@@ -79,7 +79,7 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 func (s *dirStore) readArchived(fold func(*Entry) error, to bounds) (bool, error) {
 	segment, err := s.archive.open(s.tip.segment)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, s.tip.damage(3, "the segment is missing")
+		return false, s.missing()
 	}
 	if err != nil {
 		return false, err
@@ -91,6 +91,21 @@ func (s *dirStore) readArchived(fold func(*Entry) error, to bounds) (bool, error
 		err = d
 	}
 	return more, err
+}
+
+// missing is what it means that the segment at tip is nowhere.
+func (s *dirStore) missing() error {
+	base, err := openBase(s.dir, s.id, s.doubts)
+	if err != nil {
+		return err // without it, nothing can be known of what was before
+	}
+	if base != nil {
+		defer base.Close() // only read
+		if base.At.Head.Commit > s.tip.head.Commit {
+			return errRewound // it was pruned meanwhile: begin again
+		}
+	}
+	return s.tip.damage(3, "the segment is missing")
 }
 
 // followed says if another segment comes after S, all of which was read. Its name is the number of

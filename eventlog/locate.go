@@ -9,16 +9,16 @@ import (
 // locatePosition returns the first commit of the segment that holds the position: of those that
 // begin at it or before, the last. Segments are sorted by their positions, too, so that a binary
 // search opens only a few of them. One that does not begin with a sound frame (the last may be empty)
-// says nothing; reading tells what is wrong with it.
+// says nothing; reading tells what is wrong with it. It is 0 if the position is before all of them.
 func locatePosition(src source, id LogID, segments []segmentInfo, p Position) (Commit, error) {
-	found := Commit(1)
+	found := Commit(0)
 	for low, high := 0, len(segments); low < high; {
 		mid := (low + high) / 2
 		begins, at := Position(0), mid
 		for ; at >= low; at-- {
 			var err error
 			if begins = segments[at].from; begins == 0 {
-				begins, err = beginning(src, id, segments[at].first)
+				begins, err = firstPosition(src, id, segments[at].first)
 			}
 			if err != nil {
 				return 0, err
@@ -40,8 +40,8 @@ func locatePosition(src source, id LogID, segments []segmentInfo, p Position) (C
 	return found, nil
 }
 
-// beginning returns the position of the first event in a segment, 0 if no sound frame says it.
-func beginning(src source, id LogID, first Commit) (Position, error) {
+// firstPosition returns the position of the first event in a segment, 0 if no sound frame says it.
+func firstPosition(src source, id LogID, first Commit) (Position, error) {
 	f, err := src.open(first)
 	if errors.Is(err, fs.ErrNotExist) || damaged(err) != nil { // of an archive
 		return 0, nil

@@ -261,6 +261,8 @@ func (s memSource) watch(quit <-chan struct{}) <-chan struct{} {
 	return news
 }
 
+func (memSource) origin() (tip, error) { return firstTip(memoryID), nil }
+
 func (memSource) there() error { return nil }
 
 // still needs to keep nobody from appending: a frame appears whole.

@@ -54,6 +54,7 @@ const (
 	PinRewritten                    // another commit is in its place: history was rewritten
 	PinMissing                      // the log ends before it: the newest commits are missing
 	PinUnreadable                   // it would be where the log is damaged
+	PinPruned                       // what it stands for was pruned
 	// PinMistaken: that hash belongs to a commit of this log which ends at another position. The head
 	// was noted wrongly.
 	PinMistaken
@@ -83,6 +84,21 @@ func newPins(heads []Pin) *pins {
 		p.starts = append(p.starts, start)
 	}
 	return p
+}
+
+// begin takes the head that the log begins behind: what was before was pruned.
+func (p *pins) begin(head Head) {
+	for i := range p.list {
+		switch c := &p.list[i]; {
+		case c.Pin.Position < head.Position:
+			c.Verdict = PinPruned
+		case c.Pin.Position > head.Position:
+		case strings.HasPrefix(head.Hash.String(), c.Pin.Hash):
+			c.Verdict, c.Found = PinFound, head
+		default:
+			c.Verdict, c.Found = PinRewritten, head
+		}
+	}
 }
 
 func (p *pins) meet(e *Entry) {

@@ -28,8 +28,8 @@ type Reader struct {
 	closed  bool
 }
 
-// NewReader starts at the given commit (0 or 1: the first) of the log in dir. The commit need not
-// be there yet. Errors: ErrNoLog, ErrNotOurs, ErrNewer, *CorruptError if a segment's name is wrong.
+// NewReader starts at the given commit of the log in dir (0: at the first that was not pruned). The commit need not
+// be there yet. Errors: ErrNoLog, ErrNotOurs, ErrNewer, ErrPruned, *CorruptError if a segment's name is wrong.
 func NewReader(dir string, from Commit) (*Reader, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -38,8 +38,8 @@ func NewReader(dir string, from Commit) (*Reader, error) {
 	return newReader(newDirSource(dir, id), id, from)
 }
 
-// NewReaderAt starts at the commit that holds the given position (0 or 1: the first) of the log in
-// dir: for the events before it in that commit, see [Entry.First]. It reads nothing of the segments
+// NewReaderAt starts at the commit that holds the given position of the log in dir (0: at the first that was not
+// pruned): for the events before it in that commit, see [Entry.First]. It reads nothing of the segments
 // before that commit's. The position need not be there yet, but Next returns ErrBeyond if it is not
 // the next one either. Errors as of NewReader.
 func NewReaderAt(dir string, from Position) (*Reader, error) {
@@ -51,29 +51,56 @@ func NewReaderAt(dir string, from Position) (*Reader, error) {
 }
 
 func newReader(src source, id LogID, from Commit) (*Reader, error) {
-	segments, err := src.segments()
+	begins, segments, err := beginning(src, from > 0)
 	if err != nil {
 		return nil, err
 	}
-	first := Commit(1)
+	if from > 0 && from < begins.segment {
+		return nil, errPruned("commit", uint64(from), uint64(begins.segment))
+	}
+	r := &Reader{src: src, from: from, tip: begins, durable: complete(segments)}
 	for _, s := range segments {
-		if s.first <= from {
-			first = s.first
+		if begins.segment < s.first && s.first <= from {
+			r.tip = midTip(id, s.first)
 		}
 	}
-	return &Reader{src: src, from: from, tip: midTip(id, first), durable: complete(segments)}, nil
+	return r, nil
 }
 
 func newReaderAt(src source, id LogID, from Position) (*Reader, error) {
-	segments, err := src.segments()
+	begins, segments, err := beginning(src, from > 0)
 	if err != nil {
 		return nil, err
+	}
+	if from > 0 && from <= begins.head.Position {
+		return nil, errPruned("position", uint64(from), uint64(begins.head.Position+1))
 	}
 	first, err := locatePosition(src, id, segments, from)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{src: src, since: from, tip: midTip(id, first), durable: complete(segments)}, nil
+	r := &Reader{src: src, since: from, tip: begins, durable: complete(segments)}
+	if first > begins.segment {
+		r.tip = midTip(id, first)
+	}
+	return r, nil
+}
+
+// beginning returns where a log begins, and its segments from there on. Who reads behind that can do so, even if it
+// cannot be told in full.
+func beginning(src source, behind bool) (begins tip, segments []segmentInfo, err error) {
+	for try := 1; ; try++ {
+		begins, err = src.origin()
+		if err != nil && !(behind && damaged(err) != nil) {
+			return tip{}, nil, err
+		}
+		if segments, err = src.segments(); err != nil {
+			return tip{}, nil, err
+		}
+		if len(segments) == 0 || segments[0].first <= begins.segment || try == listTries { // or else it was pruned meanwhile
+			return begins, segments, nil
+		}
+	}
 }
 
 // complete returns the last commit of the complete segments: before a segment is made, the one
@@ -88,7 +115,8 @@ func complete(segments []segmentInfo) Commit {
 
 // Next returns the next commit, valid until the next call; io.EOF when there is none yet (a later
 // call may return one, see Wait); ErrBeyond if the log ends before the position that the Reader
-// starts at; ErrNewer if the commit is of a later version; a *CorruptError where the log is damaged.
+// starts at; ErrPruned if what comes next was pruned meanwhile; ErrNewer if the commit is of a later version; a
+// *CorruptError where the log is damaged.
 // ctx ends a long way to the first commit, and the wait for a second look at what seems to be
 // damage; the Reader can still be used then.
 func (r *Reader) Next(ctx context.Context) (*Entry, error) {
@@ -299,6 +327,9 @@ func (r *Reader) lookAgain() error {
 	if err != nil {
 		return err
 	}
+	if err := r.pruned(); err != nil {
+		return err
+	}
 	if err := r.measure(); err != nil {
 		return err
 	}
@@ -339,7 +370,22 @@ func (r *Reader) absent(err error) error {
 	if err := r.src.there(); err != nil {
 		return err
 	}
+	if err := r.pruned(); err != nil {
+		return err
+	}
 	return r.tip.damage(3, "the segment is missing")
+}
+
+// pruned returns ErrPruned if what comes next was pruned since the Reader began.
+func (r *Reader) pruned() error {
+	begins, err := r.src.origin()
+	if next := r.tip.head.Commit + 1; next < begins.segment {
+		return errPruned("commit", uint64(next), uint64(begins.segment))
+	}
+	if damaged(err) != nil {
+		err = nil // it is not in the way here
+	}
+	return err
 }
 
 // later says whether a segment follows that of t, where the scan stopped so, and if one does, what

@@ -255,6 +255,7 @@ func TestReader_DamageIsToldFromNotYet(t *testing.T) {
 
 // scripted is a source whose segment changes with each opening of it and each size taken.
 type scripted struct {
+	id    LogID
 	data  [][]byte // its contents; the last one stays
 	known Commit
 	looks int // under the lock
@@ -283,6 +284,7 @@ func (s *scripted) still(_ context.Context, fn func() error) error {
 
 func (s *scripted) watch(<-chan struct{}) <-chan struct{} { return nil }
 func (s *scripted) there() error                          { return nil }
+func (s *scripted) origin() (tip, error)                  { return firstTip(s.id), nil }
 
 func (s *scripted) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.data[0]).ReadAt(p, off)
@@ -299,7 +301,7 @@ func TestReader_WrongChecksumIsLookedAtAgainBeforeItIsDamage(t *testing.T) {
 	half := bytes.Clone(whole) // as a reader may see it that is faster than its writer
 	half[len(half)-1]++
 
-	s := &scripted{data: [][]byte{half, whole}, known: 2}
+	s := &scripted{id: h.id, data: [][]byte{half, whole}, known: 2}
 	r, err := newReader(s, h.id, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +311,7 @@ func TestReader_WrongChecksumIsLookedAtAgainBeforeItIsDamage(t *testing.T) {
 		t.Errorf("got %d commits, %v, after %d looks", len(got), err, s.looks)
 	}
 
-	s = &scripted{data: [][]byte{half}, known: 2}
+	s = &scripted{id: h.id, data: [][]byte{half}, known: 2}
 	if r, err = newReader(s, h.id, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,8 @@ type planner struct {
 	src  dirSource
 	plan *Plan
 	rest []segmentInfo // that were not reached
+
+	begins Commit // the last one of the base; 0 = there is none
 }
 
 func makePlan(ctx context.Context, src dirSource) (*Plan, error) {
@@ -77,7 +79,15 @@ func makePlan(ctx context.Context, src dirSource) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{src: src, plan: &Plan{Durable: promised, tail: firstTip(src.id)}, rest: segments}
+	begins, err := src.origin()
+	if d := damaged(err); d != nil {
+		return nil, beyondRepair(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{src: src, plan: &Plan{Durable: promised, tail: begins}, rest: segments}
+	p.begins = begins.head.Commit
 	if err := p.follow(ctx); err != nil {
 		return nil, err
 	}
@@ -170,10 +180,10 @@ func (p *planner) follow(ctx context.Context) error {
 	}
 }
 
-// beyondRepair is the answer to damage of an archive, or before one. What a repair takes away is all that
+// beyondRepair is the answer to damage of an archive or the base, or before one. What a repair takes away is all that
 // comes after the damage, and that would be most of the log.
 func beyondRepair(damage *CorruptError) error {
-	return fmt.Errorf("no repair can mend an archive; put it back from a backup: %w", damage)
+	return fmt.Errorf("no repair can mend an archive or a base; put it back from a backup: %w", damage)
 }
 
 // archived goes along an archived segment, which must be whole: another follows it.
@@ -299,7 +309,7 @@ func (p *planner) whole(ctx context.Context, s segmentInfo) error {
 	last := p.plan.tail.head.Commit
 	verdict := fmt.Sprintf("it does not follow commit %d, with which the sound history ends", last)
 	switch {
-	case last == 0:
+	case last == p.begins:
 		verdict = "the beginning of the log is not sound"
 	case s.first <= last:
 		verdict = fmt.Sprintf("it begins with commit %d, which another segment has", s.first)

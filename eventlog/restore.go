@@ -148,7 +148,7 @@ func (s *restore) build(ctx context.Context, r io.Reader, temp string) (BackupIn
 		return BackupInfo{}, badBackup("the log in it ends with commit %d, %v, and should with %d, %v",
 			report.Head.Commit, report.Head.Hash, list.head.Commit, list.head.Hash)
 	}
-	for _, name := range []string{logDir, sealedDir, archiveDir, "."} {
+	for _, name := range []string{logDir, sealedDir, archiveDir, baseDir, "."} {
 		if err := s.disk.syncDir(filepath.Join(temp, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return BackupInfo{}, err
 		}
@@ -234,7 +234,8 @@ func restorable(path string) bool {
 	dir, name, _ := strings.Cut(path, "/")
 	_, segment := parseSegmentName(name)
 	_, _, archive := parseArchiveName(name)
-	return path == logDir+"/"+formatFile || slices.Contains([]string{logDir, sealedDir}, dir) && segment || dir == archiveDir && archive
+	_, base := baseFile(name)
+	return path == logDir+"/"+formatFile || slices.Contains([]string{logDir, sealedDir}, dir) && segment || dir == archiveDir && archive || dir == baseDir && base
 }
 
 // write makes a file of a log that does not have its name yet.

@@ -73,8 +73,10 @@ type Snapshot struct {
 	From    Commit   // what it builds on; 0 = on nothing
 	FromPos Position // of the last event of that commit
 	At      Checkpoint
+	Base    bool // the log begins behind it: no other file builds on it, and it is kept
 
 	path   string
+	log    LogID
 	r      io.ReaderAt
 	close  func() error
 	size   int64
@@ -133,6 +135,7 @@ func (s *Snapshot) open(id LogID) error {
 	case !bytes.Equal(h[snapLogID:snapFrom], id[:]):
 		return errSnapshot("it is of another log")
 	}
+	s.log = id
 	s.From, s.FromPos = Commit(number(snapFrom)), Position(number(snapFromPos))
 	s.At = Checkpoint{
 		Head:    Head{Commit: Commit(number(snapCommit)), Position: Position(number(snapPosition)), Hash: Hash(h[snapHash:snapSegment])},

@@ -93,19 +93,33 @@ func chain(spans []snapshotSpan, through Commit) []snapshotSpan {
 }
 
 // openChain opens the files of the chain that comes farthest, except for those that bad knows, and notes in
-// bad those that cannot be used. It may be empty.
+// bad those that cannot be used. Where no chain goes beyond the base of the log, it is that alone; it is empty if there
+// is none.
 func openChain(dir string, id LogID, bad map[string]error) ([]*Snapshot, error) {
+	begins, err := lastBase(dir)
+	if err != nil {
+		return nil, err
+	}
 	for {
 		spans, err := listSnapshots(dir)
 		if err != nil {
 			return nil, err
 		}
 		spans = slices.DeleteFunc(spans, func(s snapshotSpan) bool { return bad[s.path(dir)] != nil })
-		files, failed := openAll(dir, id, chain(spans, ^Commit(0)), bad)
+		way := chain(spans, ^Commit(0))
+		if n := len(way); begins > 0 && (n == 0 || way[n-1].through <= begins) {
+			break
+		}
+		files, failed := openAll(dir, id, way, bad)
 		if !failed {
 			return files, nil
 		}
 	}
+	base, err := openBase(dir, id, bad)
+	if err != nil || base == nil {
+		return nil, err
+	}
+	return []*Snapshot{base}, nil
 }
 
 // openAll opens files that build on one another.
@@ -136,8 +150,8 @@ func closeAll(files []*Snapshot) {
 	}
 }
 
-// Snapshots opens the chain of snapshot files of the log in dir that comes farthest, oldest first. It may
-// be empty. Files that cannot be used are left out, with those that build on them. The caller closes them.
+// Snapshots opens the chain of snapshot files of the log in dir that comes farthest, oldest first; its base, if none
+// goes beyond that. It may be empty. Files that cannot be used are left out, with those that build on them. The caller closes them.
 func Snapshots(dir string) ([]*Snapshot, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -229,7 +243,7 @@ func (r *SnapshotRoom) Write(from Head, at Checkpoint, fill func(*SnapshotWriter
 	}
 	span := snapshotSpan{from: from.Commit, through: at.Head.Commit}
 	temp := filepath.Join(r.dir, snapshotDir, unfinished)
-	err = r.write(temp, func(f *os.File) error { return writeSnapshot(f, r.id, from, at, fill) })
+	err = r.disk.write(temp, func(f *os.File) error { return writeSnapshot(f, r.id, from, at, fill) })
 	if err == nil {
 		err = os.Rename(temp, span.path(r.dir))
 	}
@@ -241,21 +255,6 @@ func (r *SnapshotRoom) Write(from Head, at Checkpoint, fill func(*SnapshotWriter
 		return err
 	}
 	return r.tidy(before)
-}
-
-// write makes a file, durably.
-func (r *SnapshotRoom) write(path string, fill func(*os.File) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if err = fill(f); err == nil {
-		err = r.disk.datasync(f)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	return err
 }
 
 // tidy removes what is in neither the farthest chain nor the one that was so before.
@@ -290,7 +289,14 @@ func SnapshotChains(dir string) (chains [][]*Snapshot, bad []BadSnapshot, err er
 	if err != nil {
 		return nil, nil, err
 	}
+	begins, err := lastBase(dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, last := range spans {
+		if last.through <= begins {
+			continue // nobody uses it any more
+		}
 		before := chain(spans, last.from)
 		if end := len(before); last.from != 0 && (end == 0 || before[end-1].through != last.from) {
 			bad = append(bad, BadSnapshot{last.path(dir), errSnapshot("what it builds on is not there")})

@@ -14,6 +14,9 @@ import (
 
 // source is where a Reader finds the segments of a log: a directory or a Memory.
 type source interface {
+	// origin is where the log begins. If that cannot be told in full, the tip is one without a link, and the
+	// error a *CorruptError.
+	origin() (tip, error)
 	// segments lists all of them in order.
 	segments() ([]segmentInfo, error)
 	// open opens the one with that first commit; fs.ErrNotExist if there is none.
@@ -93,6 +96,8 @@ func (s dirSource) openFile(first Commit) (*os.File, error) {
 	return nil, err
 }
 
+func (s dirSource) origin() (tip, error) { return origin(s.dir, s.id) }
+
 func (s dirSource) there() error {
 	id, err := readFormat(s.dir)
 	if err == nil && id != s.id {
@@ -110,6 +115,9 @@ func (s dirSource) promised() (Commit, error) {
 		return 0, err
 	}
 	files, err := openChain(s.dir, s.id, map[string]error{})
+	if damaged(err) != nil {
+		return known, nil // of the base: it is no promise of what follows
+	}
 	if err != nil {
 		return 0, err
 	}

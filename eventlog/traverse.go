@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // verifier reads a whole log, frame by frame, and goes on behind what is bad.
@@ -30,6 +31,7 @@ type verifier struct {
 
 // verifySource is a source whose bad names are told apart from its segments.
 type verifySource interface {
+	origin() (tip, error)
 	list() (segments []segmentInfo, bad []*CorruptError, err error)
 	open(first Commit) (segmentFile, error)
 	promised() (Commit, error)
@@ -50,6 +52,18 @@ func (v *verifier) prepare() (err error) {
 	if v.segments, bad, err = v.src.list(); err != nil {
 		return err
 	}
+	// After the segments: whoever has pruned before that had a base.
+	v.tip, err = v.src.origin()
+	if d := damaged(err); d != nil {
+		v.broken = true // checkBase names it
+	} else if err != nil {
+		return err
+	}
+	if v.tip.segment > 1 {
+		v.last = v.tip.head
+		v.pins.begin(v.last)
+	}
+	v.segments = slices.DeleteFunc(v.segments, func(s segmentInfo) bool { return s.first < v.tip.segment })
 	for _, s := range v.segments {
 		v.total += s.size
 	}

@@ -15,6 +15,9 @@ type VerifyOptions struct {
 	Heads []Pin
 	// Progress is told the bytes read and the bytes in all, from time to time. nil = nobody is.
 	Progress func(done, total int64)
+	// Visit is passed each sound commit, also behind damage. The Entry is valid until it returns; its error ends Verify.
+	// nil = nobody wants them.
+	Visit func(*Entry) error
 }
 
 // Report is what Verify found.
@@ -25,6 +28,7 @@ type Report struct {
 	Segments int
 	Events   uint64          // in all sound frames, also behind damage
 	Bytes    int64           // of all segments
+	Base     *BaseCheck      // what the log begins with; nil = its first commit, or neither file of the base is sound
 	Repairs  int             // files and directories in quarantine
 	Torn     *Repair         // an unfinished frame at the end: the next writer cuts it; nil = none
 	Damage   []*CorruptError // empty = sound
@@ -43,7 +47,8 @@ func (r *Report) Sound() bool {
 }
 
 // Verify checks every frame of the log in dir: lengths, checksums, numbers, hash chain, the names
-// of the segments, and that nothing is missing that is known to have been durable. After damage it
+// of the segments, both files of the base, and that nothing is missing that is known to have been durable. After damage
+// it
 // goes on with the next whole frame. It changes nothing and takes no lock, except for a second look
 // at a tail that seems bad; memory stays bounded by the largest frame.
 //
@@ -55,10 +60,15 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions) (*Report, error)
 		return nil, err
 	}
 	v := newVerifier(newDirSource(dir, id), id)
-	v.progress, v.pins = opt.Progress, newPins(opt.Heads)
+	v.progress, v.passEntry, v.pins = opt.Progress, opt.Visit, newPins(opt.Heads)
 	if err := v.prepare(); err != nil {
 		return nil, err
 	}
+	var bad []*CorruptError
+	if v.report.Base, bad, err = checkBase(dir, id); err != nil {
+		return nil, err
+	}
+	v.report.Damage = append(v.report.Damage, bad...)
 	if v.report.Repairs, err = countFiles(filepath.Join(dir, quarantineDir)); err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func TestWatch_TellsOfWhatIsDurable(t *testing.T) {
 // TestWait_PollsWhereNothingTells has no notifications: fake time shows how often it looks.
 func TestWait_PollsWhereNothingTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := &scripted{data: [][]byte{nil}}
+		src := &scripted{id: LogID{1}, data: [][]byte{nil}}
 		r, err := newReader(src, LogID{1}, 1)
 		if err != nil {
 			t.Fatal(err)
