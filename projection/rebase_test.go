@@ -127,6 +127,43 @@ func (r diskReader) Block(section uint16, i int) ([]byte, error) {
 	return b, err
 }
 
+// TestRebase_LosesSightOfNobody: what memory has given up is found in the files, wherever it stood in memory.
+func TestRebase_LosesSightOfNobody(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	beside := projection.New()
+	beside.Fold(h.at, workerStarted("w"))
+	worker := h.add(workerStarted("w"))
+	ids := map[string]job.Position{}
+	for range 3 {
+		for _, f := range round(h, worker, 600) {
+			beside.Fold(f.at, f.e)
+			if e, ok := f.e.(*job.JobEnqueued); ok {
+				ids[e.Spec.ID] = f.at.Position
+			}
+		}
+		file := newFileOnDisk(t)
+		if err := beside.Save(0, file); err != nil {
+			t.Fatal(err)
+		}
+		if !h.Rebase([]projection.File{file.reader()}) {
+			t.Fatal("it was not rebased")
+		}
+	}
+	for id, key := range ids {
+		if got := h.Key(id); got != key {
+			t.Errorf("job %s is %d, want %d", id, got, key)
+		}
+	}
+	listed := 0
+	for range h.List(projection.Filter{}) {
+		listed++
+	}
+	if listed != len(ids) || h.Counts()[job.Completed] != len(ids) {
+		t.Errorf("%d jobs are listed and %d counted, want %d", listed, h.Counts()[job.Completed], len(ids))
+	}
+}
+
 // TestRebase_WaitsForFilesThatKnowWhoHasLeft: of a job that ran when the files were written, and was forgotten since,
 // they would say that it runs still.
 func TestRebase_WaitsForFilesThatKnowWhoHasLeft(t *testing.T) {

@@ -137,7 +137,7 @@ func (t *table) at(i int) place { return place{t.pages[i/pageSize], i % pageSize
 func (t *table) search(key job.Position) (i int, found bool) {
 	n, exact := slices.BinarySearch(t.firsts, key)
 	if exact {
-		return n * pageSize, true
+		return n * pageSize, t.pages[n] != &forgotten // which no longer says anything about it
 	}
 	if n == 0 {
 		return 0, false
