@@ -165,7 +165,9 @@ func groupOf(todo []segmentInfo) int {
 }
 
 // fills says that the first archive made of these will be full.
-func fills(todo []segmentInfo) bool { return groupOf(todo) < len(todo) || len(todo) == groupSegments }
+func fills(todo []segmentInfo) bool {
+	return len(todo) > 0 && (groupOf(todo) < len(todo) || len(todo) == groupSegments)
+}
 
 // sealed lists the segments that are to be archived, and those that are and should have left. Which
 // is the last commit of one, its successor says: the last segments of a log are in log.

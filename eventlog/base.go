@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -109,9 +110,9 @@ func (s *Snapshot) behind() tip {
 	return tip{id: s.log, segment: s.At.Head.Commit + 1, head: s.At.Head}
 }
 
-// OpenBase opens the base that the log in dir begins with, and reads all of it once, so that what is read of it later
-// was sound; nil if the log begins with its first commit. The caller closes it. Errors: as of NewReader.
-func OpenBase(dir string) (*Snapshot, error) {
+// ReadBase reads the base that the log in dir begins with into memory, so that all of its blocks are sound and it need
+// not be closed; nil if the log begins with its first commit. Errors: as of NewReader.
+func ReadBase(dir string) (*Snapshot, error) {
 	id, err := readFormat(dir)
 	if err != nil {
 		return nil, err
@@ -121,16 +122,28 @@ func OpenBase(dir string) (*Snapshot, error) {
 		if err != nil || base == nil {
 			return nil, err
 		}
-		if err = base.Check(); err == nil {
+		if err = base.take(); err == nil {
 			return base, nil
 		}
 		bad[base.Path()] = err
-		base.Close() // only read
 	}
+}
+
+// take reads the file into memory, and checks it there.
+func (s *Snapshot) take() error {
+	data := make([]byte, s.size)
+	_, err := s.r.ReadAt(data, 0)
+	s.Close() // only read
+	if err != nil {
+		return orShort(err)
+	}
+	s.r, s.close = bytes.NewReader(data), func() error { return nil }
+	return s.Check()
 }
 
 // BaseCheck is what Verify found of the base of a log.
 type BaseCheck struct {
+	Path   string            // of the first of its files that is sound
 	Head   Head              // of the last commit that was pruned
 	Time   int64             // of that commit, Unix nanoseconds
 	SHA256 [sha256.Size]byte // of the file
@@ -177,7 +190,7 @@ func checkBaseFile(path string, id LogID, c Commit) (*BaseCheck, error) {
 	if _, err := io.Copy(sum, io.NewSectionReader(s.r, 0, s.size)); err != nil {
 		return nil, err
 	}
-	return &BaseCheck{s.At.Head, s.At.Time, [sha256.Size]byte(sum.Sum(nil)), 1}, nil
+	return &BaseCheck{path, s.At.Head, s.At.Time, [sha256.Size]byte(sum.Sum(nil)), 1}, nil
 }
 
 // errPruned is the error for a position, or a commit, that is not behind where the log begins.

@@ -381,7 +381,7 @@ func (c *crashTrace) history() (all []Hash) {
 	c.must(err)
 	t, err := origin(c.dir(), id)
 	c.must(err)
-	if base, err := OpenBase(c.dir()); base != nil {
+	if base, err := ReadBase(c.dir()); base != nil {
 		pruned := &hashes{}
 		c.must(errors.Join(err, pruned.Resume([]*Snapshot{base}), base.Close()))
 		all = pruned.list

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,14 @@ func TestDifferential_IndependentReader(t *testing.T) {
 	h.rotate()
 	dir := h.write(t)
 	promise(t, dir, h)
+	readByBoth(t, python, dir)
+	archiveOf(t, dir, math.MaxUint64)
+	pruneAt(t, dir, h.commitsBefore(2))
+	readByBoth(t, python, dir)
+}
+
+func readByBoth(t *testing.T, python, dir string) {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd := exec.Command(python, "-B", filepath.Join("testdata", "reader.py"), dir)
 	cmd.Stderr = &stderr
@@ -31,7 +40,7 @@ func TestDifferential_IndependentReader(t *testing.T) {
 		t.Fatalf("%v: %s", err, stderr.Bytes())
 	}
 	var ours bytes.Buffer
-	err = readLog(dir, 1, func(e *Entry) {
+	err = readLog(dir, 0, func(e *Entry) {
 		m := e.Meta
 		fmt.Fprintf(&ours, "%d|%d|%d|%d", e.Commit, e.First, e.Time, e.SyncedThrough)
 		fmt.Fprintf(&ours, "|%s|%s|%d|%s|%s|%s|%s", m.User, m.Host, m.PID, m.Program, m.Reason, m.Dir, m.Path)

@@ -53,7 +53,7 @@ func eachOfBase(files []*Snapshot, section uint16, fn func([]byte)) error {
 func saveBase(dir string) func(context.Context, Checkpoint, *SnapshotWriter) error {
 	return func(ctx context.Context, at Checkpoint, w *SnapshotWriter) error {
 		lines, all := &ledger{}, &hashes{}
-		base, err := OpenBase(dir)
+		base, err := ReadBase(dir)
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func TestPrune_TheLogBeginsWithABase(t *testing.T) {
 		}
 		report := verify(t, dir)
 		sum := sha(t, basePaths(dir, cut)[0])
-		if len(report.Damage) > 0 || report.Head != h.end().head || report.Base == nil || *report.Base != (BaseCheck{at, int64(1e18) + int64(cut) - 1, sum, 2}) {
+		if len(report.Damage) > 0 || report.Head != h.end().head || report.Base == nil || *report.Base != (BaseCheck{basePaths(dir, cut)[0], at, int64(1e18) + int64(cut) - 1, sum, 2}) {
 			t.Errorf("verify: got %+v, base %+v", report, report.Base)
 		}
 		if plan, err := MakePlan(t.Context(), dir); err != nil || len(plan.Damage) > 0 || plan.Head != report.Head {
@@ -180,6 +180,9 @@ func TestPrune_TheLogBeginsWithABase(t *testing.T) {
 	}
 	if got := names(t, dir, archiveDir); !slices.Equal(got, []string{archiveName(cut+1, h.commitsBefore(8)), archiveLock}) {
 		t.Errorf("in archive: %v", got)
+	}
+	if did, err := Archive(t.Context(), dir, math.MaxUint64, ArchiveOptions{Full: true}); err != nil || did.Archives > 0 {
+		t.Errorf("who comes by and finds nothing: %+v, %v", did, err)
 	}
 	cut = h.commitsBefore(8) // on the base before; now no archive is left
 	if did := pruneAt(t, dir, cut); did.First != h.segments[6].first || did.Archives != 1 {

@@ -23,7 +23,7 @@ type SnapshotCheck struct {
 // log.
 var ErrOtherState = errors.New("it is not what the events add up to")
 
-// CheckSnapshots folds the whole log of the queue in dir once more, and compares what that gives with each
+// CheckSnapshots folds the whole log of the queue in dir once more, from its base on if it was pruned, and compares what that gives with each
 // snapshot file, in order of where they end. It changes nothing. Errors: as [OpenReplay], and what ends the
 // reading of the log.
 func CheckSnapshots(ctx context.Context, dir string) ([]SnapshotCheck, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -104,12 +105,15 @@ func (q *Queue) removeOutput(ctx context.Context, r ripe) (removed int, err erro
 	}
 	runs := r.runs
 	if len(r.many) > 0 {
-		err = q.ReadFrom(ctx, r.oldest, func(rec Record) error {
+		note := func(rec Record) error {
 			if claim, ok := rec.Event.(job.JobClaimed); ok && r.many[claim.Job] {
 				runs = append(runs, rec.At.Position)
 			}
 			return nil
-		})
+		}
+		if err = q.ReadFrom(ctx, r.oldest, note); errors.Is(err, eventlog.ErrPruned) {
+			err = q.Read(ctx, note) // the output of what was pruned went with it
+		}
 		if err != nil {
 			return 0, fmt.Errorf("find earlier runs: %w", err)
 		}

@@ -15,10 +15,11 @@ import (
 // History returns every event of the job with this id, oldest first. It reads the log from where the job was
 // enqueued, and no further than to where it ended for good. A job that was forgotten is looked for in the log;
 // of several jobs that had the id, one after the other, it is about the last. Error: job.ErrNotFound; of a
-// damaged log a *eventlog.CorruptError beside the events before the damage.
+// damaged log a *eventlog.CorruptError beside the events before the damage. What was pruned is missing: then the first
+// event is not a JobEnqueued.
 func (q *Queue) History(ctx context.Context, id string) ([]Record, error) {
 	past := biographer{open: q.reader}
-	err := q.view(ctx, func(s *decide.State) { past.key = s.Jobs.Key(id) })
+	err := q.view(ctx, func(s *decide.State) { past.know(s, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,8 @@ func (r *Replay) History(ctx context.Context, id string) ([]Record, error) {
 	if r.Position() == 0 {
 		return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
 	}
-	past := biographer{open: r.open, key: r.state.Jobs.Key(id), through: r.Position()}
+	past := biographer{open: r.open, through: r.Position()}
+	past.know(r.state, id)
 	return past.tell(ctx, id)
 }
 
@@ -46,6 +48,14 @@ type biographer struct {
 	records   []Record
 }
 
+// know takes what the state knows of the job.
+func (b *biographer) know(s *decide.State, id string) {
+	if b.key = s.Jobs.Key(id); b.key != 0 {
+		known, _ := s.Jobs.Brief(b.key)
+		b.id, b.queue = id, known.Schedule.Queue
+	}
+}
+
 func (b *biographer) tell(ctx context.Context, id string) ([]Record, error) {
 	if b.key == 0 {
 		b.forgotten = true
@@ -59,7 +69,7 @@ func (b *biographer) tell(ctx context.Context, id string) ([]Record, error) {
 
 // find looks in the log for the last job that had the id.
 func (b *biographer) find(ctx context.Context, id string) error {
-	err := b.read(ctx, 1, func(at job.At, raw eventlog.Event) error {
+	err := b.read(ctx, 0, func(at job.At, raw eventlog.Event) error {
 		if job.Kind(raw.Kind) != job.KindJobEnqueued {
 			return nil
 		}
@@ -81,6 +91,9 @@ var errTold = errors.New("nothing more to tell")
 // read passes the events from a position on to fn, and those before it in its commit, until fn returns an error.
 func (b *biographer) read(ctx context.Context, from job.Position, fn func(job.At, eventlog.Event) error) error {
 	r, err := b.open(eventlog.Position(from))
+	if errors.Is(err, eventlog.ErrPruned) {
+		r, err = b.open(0) // there may be more to tell
+	}
 	if err != nil {
 		return err
 	}

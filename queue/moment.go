@@ -30,3 +30,8 @@ func (m Moment) String() string {
 	}
 	return "time " + m.Time.UTC().Format(time.RFC3339Nano)
 }
+
+// reaches says that a moment that is no position is not before that of an event.
+func (m Moment) reaches(at job.At) bool {
+	return m.IsZero() || !m.Time.IsZero() && !at.When().After(m.Time)
+}

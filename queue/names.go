@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
@@ -20,6 +21,7 @@ type name struct{ id, queue string }
 // JobEnqueued, so that where a Trail began behind that, the name can be looked up there.
 type names struct {
 	open   openLog
+	base   *baseNames
 	live   map[job.Position]liveName // of the jobs that were passed and of which more may be heard
 	looked map[job.Position]name     // that were looked up, and those that were found on the way
 }
@@ -103,6 +105,10 @@ func (n *names) look(ctx context.Context, key job.Position) error {
 	}
 	n.looked[key] = name{} // unless it is found
 	r, err := n.open(eventlog.Position(key))
+	if errors.Is(err, eventlog.ErrPruned) {
+		n.looked[key], err = n.base.of(key)
+		return forgive(err)
+	}
 	if err != nil {
 		return forgive(err)
 	}
@@ -130,6 +136,28 @@ func (n *names) look(ctx context.Context, key job.Position) error {
 		}
 	}
 	return nil
+}
+
+// baseNames knows the jobs that are older than what is left of the log in dir.
+type baseNames struct {
+	dir   string
+	state *decide.State // nil = it was not read yet
+}
+
+// of returns the name of a job, the zero name if it had left the queue when the log was pruned.
+func (b *baseNames) of(key job.Position) (name, error) {
+	if b.state == nil {
+		b.state = decide.NewState()
+		base, err := eventlog.ReadBase(b.dir)
+		if err != nil {
+			return name{}, err
+		}
+		if base != nil {
+			b.state = decide.LoadState(projectionFiles([]*eventlog.Snapshot{base}))
+		}
+	}
+	known, _ := b.state.Jobs.Brief(key)
+	return name{b.state.Jobs.ID(key), known.Schedule.Queue}, nil
 }
 
 // forgive drops the errors that leave a name unknown: it was looked for in a damaged place.

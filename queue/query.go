@@ -89,19 +89,20 @@ type Record struct {
 	ID, Queue string
 }
 
-// Read passes every event that is in the log to fn, oldest first, and returns at the end of the log or
+// Read passes every event that is in the log, and was not pruned, to fn, oldest first, and returns at the end of the log or
 // with fn's first error. What was written and not synced is made durable first: this is where people look
 // when an answer was eventlog.ErrUnknown. A damaged log gives the sound events before the damage and then
 // the *eventlog.CorruptError.
 func (q *Queue) Read(ctx context.Context, fn func(Record) error) error { return q.ReadFrom(ctx, 0, fn) }
 
-// ReadFrom is Read from an event on: what comes before it is not read. If the log ends before the event
+// ReadFrom is Read from an event on: what comes before it is not read. If it was pruned the error is eventlog.ErrPruned;
+// if the log ends before the event
 // that is to be written next, the error is eventlog.ErrBeyond.
 func (q *Queue) ReadFrom(ctx context.Context, from job.Position, fn func(Record) error) error {
 	if err := q.view(ctx, func(*decide.State) {}); err != nil {
 		return err
 	}
-	t, err := newTrail(q.reader, from)
+	t, err := newTrail(q.dir, q.reader, from)
 	if err != nil {
 		return err
 	}

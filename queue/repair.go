@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -67,27 +65,26 @@ func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog
 // setOutputAside moves the output of all runs behind a position to output/lost, under names that tell one
 // repair's from those of others.
 func setOutputAside(dir string, last job.Position) error {
-	files, err := filepath.Glob(filepath.Join(dir, "output", "[0-9]*", "*.log"))
+	files, err := outputFiles(dir)
 	if err != nil {
-		return fmt.Errorf("list output: %w", err)
+		return err
 	}
 	aside := filepath.Join(dir, "output", "lost")
-	for _, path := range files {
-		run, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), ".log"), 10, 64)
-		if err != nil || job.Position(run) <= last {
+	for _, f := range files {
+		if f.run <= last {
 			continue
 		}
 		if err := os.MkdirAll(aside, 0o700); err != nil {
 			return fmt.Errorf("set output aside: %w", err)
 		}
-		to := filepath.Join(aside, fmt.Sprintf("%d.log", run))
+		to := filepath.Join(aside, fmt.Sprintf("%d.log", f.run))
 		for n := 2; ; n++ {
 			if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 				break
 			}
-			to = filepath.Join(aside, fmt.Sprintf("%d-%d.log", run, n))
+			to = filepath.Join(aside, fmt.Sprintf("%d-%d.log", f.run, n))
 		}
-		if err := os.Rename(path, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(f.path, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("set output aside: %w", err)
 		}
 	}

@@ -21,7 +21,8 @@ var (
 )
 
 // Replay is the past of a queue: it folds the log event by event, as far as it is told to, and answers the
-// questions that a [Queue] answers about the state that this gives. It begins before the first event.
+// questions that a [Queue] answers about the state that this gives. It begins before the first event; in a log that was
+// pruned, with what everything up to there had added up to.
 //
 // It executes nothing, changes nothing, and holds no lock while it reads: workers and users may go on
 // meanwhile. Of a log that is being written it sees what is known durable. A damaged log can be replayed as
@@ -34,8 +35,9 @@ type Replay struct {
 	dir    string // absolute; "" = in memory
 	reader *eventlog.Reader
 	open   openLog
-	entry  *eventlog.Entry // whose events are being folded; nil before the first
-	next   int             // index of the next of them
+	base   *eventlog.Snapshot // that the log begins with; nil = its first event
+	entry  *eventlog.Entry    // whose events are being folded; nil before the first
+	next   int                // index of the next of them
 	author author
 	head   eventlog.Head // of the last commit that was folded to its end
 }
@@ -69,9 +71,38 @@ func (q *Queue) Replay(ctx context.Context) (*Replay, error) {
 }
 
 func (r *Replay) begin() (err error) {
-	r.state = decide.NewState()
-	r.reader, err = r.open(0)
-	return err
+	const tries = 3 // it may be pruned meanwhile
+	for try := 1; ; try++ {
+		r.state = decide.NewState()
+		if r.dir != "" {
+			r.base, err = eventlog.ReadBase(r.dir)
+		}
+		if err != nil {
+			return err
+		}
+		if r.base != nil {
+			r.state = decide.LoadState(projectionFiles([]*eventlog.Snapshot{r.base}))
+			r.state.LoadLive()
+			r.head = r.base.At.Head
+		}
+		if r.reader, err = r.open(r.begins()); !errors.Is(err, eventlog.ErrPruned) || try == tries {
+			return err
+		}
+	}
+}
+
+// begins is the position of the first event that is there.
+func (r *Replay) begins() eventlog.Position {
+	if r.base == nil {
+		return 1
+	}
+	return r.base.At.Head.Position + 1
+}
+
+// pruned is the error for a moment before that.
+func (r *Replay) pruned(m Moment) error {
+	after := time.Unix(0, r.base.At.Time).UTC().Format(time.RFC3339Nano)
+	return fmt.Errorf("%v %w: the log begins with position %d, after %s", m, eventlog.ErrPruned, r.begins(), after)
 }
 
 // Close frees the Replay's files. What it has folded can still be asked about.
@@ -106,7 +137,7 @@ func (r *Replay) Next(ctx context.Context) (Record, error) {
 }
 
 // To folds everything up to the moment; to the zero Moment, now, everything that is durable. Errors:
-// ErrPassed, ErrBeforeFirst, ErrAfterLast, after which the Replay stands where it stood or, after the last,
+// ErrPassed, ErrBeforeFirst, eventlog.ErrPruned, ErrAfterLast, after which the Replay stands where it stood or, after the last,
 // at the end; a *eventlog.CorruptError if the log is damaged before the moment or so that the moment cannot
 // be told, after which it stands at the last sound event up to the moment; eventlog.ErrNewer; that of ctx.
 func (r *Replay) To(ctx context.Context, m Moment) error { return r.to(ctx, m, nil) }
@@ -128,6 +159,9 @@ func (r *Replay) to(ctx context.Context, m Moment, see func(Record)) error {
 
 // toPosition folds up to the event at this position, or to the end if it is 0.
 func (r *Replay) toPosition(ctx context.Context, p job.Position, see func(Record)) error {
+	if p != 0 && eventlog.Position(p)+1 < r.begins() {
+		return r.pruned(Moment{Position: p})
+	}
 	if p != 0 && p < r.Position() {
 		return fmt.Errorf("%v: %w: it is at position %d", Moment{Position: p}, ErrPassed, r.Position())
 	}
@@ -160,13 +194,25 @@ func (r *Replay) toPosition(ctx context.Context, p job.Position, see func(Record
 // its end, because a later commit may have an earlier time. Errors: as [Replay.To], but for ErrPassed. With a
 // *eventlog.CorruptError it returns the last place up to the moment before the damage, if there is one.
 func (r *Replay) Find(ctx context.Context, m Moment) (found job.At, err error) {
-	reader, err := r.open(0)
+	reader, err := r.open(r.begins())
 	if err != nil {
 		return job.At{}, err
 	}
 	defer reader.Close() // only reads: nothing can be lost
 	var by author
 	var first, last job.At
+	if r.base != nil {
+		last = job.At{Position: job.Position(r.base.At.Head.Position), Time: r.base.At.Time}
+		switch {
+		case m.Position != 0 && m.Position < last.Position:
+			return job.At{}, r.pruned(m)
+		case m.Position == last.Position:
+			return last, nil
+		case m.reaches(last):
+			found = last
+		}
+		first = last
+	}
 	for err == nil {
 		var e *eventlog.Entry
 		if err = ctx.Err(); err == nil {
@@ -183,7 +229,7 @@ func (r *Replay) Find(ctx context.Context, m Moment) (found job.At, err error) {
 		case m.Position != 0 && last.Position >= m.Position:
 			last.Position = m.Position
 			return last, nil
-		case m.IsZero() || !m.Time.IsZero() && !last.When().After(m.Time):
+		case m.reaches(last):
 			found = last
 		}
 	}
@@ -192,6 +238,8 @@ func (r *Replay) Find(ctx context.Context, m Moment) (found job.At, err error) {
 		return found, err
 	case m.Position != 0:
 		return job.At{}, fmt.Errorf("%v: %w, which is %d", m, ErrAfterLast, last.Position)
+	case found.Position == 0 && r.base != nil:
+		return job.At{}, r.pruned(m)
 	case found.Position == 0 && first.Position != 0:
 		return job.At{}, fmt.Errorf("%v: %w, which is of %s", m, ErrBeforeFirst, first.When().Format(time.RFC3339Nano))
 	case found.Position == 0:

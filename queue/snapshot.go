@@ -190,6 +190,9 @@ func (s *snapshotter) fold(ctx context.Context) (more bool, err error) {
 // is less than twice as large as all that is new beyond it. So each file is at least twice as large as all
 // that come after it, there are few, and a job is written as often as there are files.
 func (s *snapshotter) keep() (keep int, from eventlog.Head) {
+	if len(s.files) > 0 && s.files[0].Base {
+		return 0, from // a chain stands on its own
+	}
 	added := s.state.Jobs.Weight()
 	keep = len(s.files)
 	for keep > 0 && s.files[keep-1].Size() < 2*added {

@@ -25,21 +25,21 @@ type Commit struct {
 	Records []Record
 }
 
-// OpenTrail begins at the commit that holds the given position (0 or 1: the first) of the log in dir. The
+// OpenTrail begins at the commit that holds the given position of the log in dir (0: the first that was not pruned). The
 // position need not be there yet, if it is the next one; of a later one Next returns eventlog.ErrBeyond.
-// Errors: eventlog.ErrNoLog, ErrNotOurs, ErrNewer, a *eventlog.CorruptError.
+// Errors: eventlog.ErrNoLog, ErrNotOurs, ErrNewer, ErrPruned, a *eventlog.CorruptError.
 func OpenTrail(dir string, from job.Position) (*Trail, error) {
-	return newTrail(func(from eventlog.Position) (*eventlog.Reader, error) {
+	return newTrail(dir, func(from eventlog.Position) (*eventlog.Reader, error) {
 		return eventlog.NewReaderAt(dir, from)
 	}, from)
 }
 
-func newTrail(open openLog, from job.Position) (*Trail, error) {
+func newTrail(dir string, open openLog, from job.Position) (*Trail, error) {
 	r, err := open(eventlog.Position(from))
 	if err != nil {
 		return nil, err
 	}
-	return &Trail{log: r, names: names{open: open}}, nil
+	return &Trail{log: r, names: names{open: open, base: &baseNames{dir: dir}}}, nil
 }
 
 // Next returns the next commit. It and what it points to, except the events, is valid until the next call.

@@ -9,8 +9,8 @@ import (
 	"github.com/queuectl/queuectl/scheduler"
 )
 
-// Recorder makes a [Record] of a log. Tell it of every event, in order, from the log's first one on. Not
-// safe for concurrent use. It keeps no event.
+// Recorder makes a [Record] of a log. Tell it of every event, in order, from the log's first one on, or from the state
+// with which a log begins that was pruned: see Resume. Not safe for concurrent use. It keeps no event.
 type Recorder struct {
 	from    job.Position
 	open    bool // what it is told of is part of the record

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 )
 
 // failOnce is a log of one job that fails once, after which its worker stops for the reason.
@@ -114,5 +115,63 @@ func TestRecorder_BeginsWithAWorkerThatIsToStop(t *testing.T) {
 	got, err := Run(record, Scenario{})
 	if want := record.Measures(); err != nil || got != want || got.Wait.Max != 7*time.Second {
 		t.Errorf("simulated\n%+v, %v\nrecorded\n%+v", got, err, want)
+	}
+}
+
+// What a log begins with that was pruned is as good as the events that led to it.
+func TestRecorder_ResumesWithAState(t *testing.T) {
+	t.Parallel()
+	second := int64(time.Second)
+	spec := func(id string) job.Spec {
+		return job.Spec{ID: id, Command: ":", Queue: "default", MaxRetries: new(uint32(3))}
+	}
+	const pruned = 9 // "done" has completed, "runs" runs, "waits" waits, and "later" waits for its time
+	p := projection.New()
+	whole, resumed := NewRecorder(pruned), NewRecorder(0)
+	for i, e := range []struct {
+		seconds int64
+		event   job.Event
+	}{
+		{1, job.ConfigSet{Key: "backoff_base", New: "3"}},
+		{1, &job.WorkerStarted{ID: "w", Slots: 2, Shell: true}},
+		{2, &job.JobEnqueued{Spec: spec("done")}},
+		{2, job.JobClaimed{Job: 3, Worker: 2}},
+		{3, &job.JobEnqueued{Spec: spec("runs")}},
+		{4, &job.JobCompleted{Job: 3, Run: 4, Result: job.Result{Start: 2 * second, End: 4 * second}}},
+		{5, job.JobClaimed{Job: 5, Worker: 2}},
+		{5, &job.JobEnqueued{Spec: spec("waits")}},
+		{5, &job.JobEnqueued{Spec: spec("later"), Due: 20 * second}},
+
+		{6, job.JobClaimed{Job: 8, Worker: 2}},
+		{9, &job.JobCompleted{Job: 5, Run: 7, Result: job.Result{Start: 5 * second, End: 9 * second}}},
+		{10, &job.JobFailed{Job: 8, Run: 10, Why: job.WhyExit, Result: job.Result{Start: 6 * second, End: 10 * second}, NextAttemptAt: 13 * second}},
+		{13, job.JobClaimed{Job: 8, Worker: 2}},
+		{14, &job.JobCompleted{Job: 8, Run: 13, Result: job.Result{Start: 13 * second, End: 14 * second}}},
+		{20, job.JobClaimed{Job: 9, Worker: 2}},
+		{21, &job.JobCompleted{Job: 9, Run: 15, Result: job.Result{Start: 20 * second, End: 21 * second}}},
+		{22, job.WorkerStopped{Worker: 2, Why: "nothing left"}},
+	} {
+		at := job.At{Position: job.Position(i + 1), Time: e.seconds * second, Actor: &job.Actor{}}
+		whole.Take(at, e.event)
+		switch {
+		case at.Position <= pruned:
+			p.Fold(at, e.event)
+			if at.Position == pruned {
+				resumed.Resume(p)
+			}
+		default:
+			resumed.Take(at, e.event)
+		}
+	}
+	want, got := whole.Record(), resumed.Record()
+	if want.Measures() != got.Measures() {
+		t.Errorf("recorded\n%+v, want\n%+v", got.Measures(), want.Measures())
+	}
+	for _, scenario := range []Scenario{{}, {Set: map[string]string{"backoff_base": "10"}}} {
+		a, err1 := Run(want, scenario)
+		b, err2 := Run(got, scenario)
+		if err := errors.Join(err1, err2); err != nil || a != b {
+			t.Errorf("simulated\n%+v, %v, want\n%+v", b, err, a)
+		}
 	}
 }

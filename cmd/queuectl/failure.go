@@ -78,6 +78,7 @@ var causes = []struct {
 	{eventlog.ErrNetworkFS, exitFailed, "network_fs", "choose a local directory with --dir, or use --allow-network-fs if you know that its locks hold"},
 	{eventlog.ErrNoLog, exitFailed, "no_queue", "'queuectl enqueue' makes a queue in %s"},
 	{eventlog.ErrBeyond, exitFailed, "no_such_moment", "the position may be that of another queue; this one is in %s"},
+	{eventlog.ErrPruned, exitFailed, "pruned", "'queuectl log list --type ArchivePruned' says who pruned the log, when and why"},
 	{eventlog.ErrTooLarge, exitUsage, "too_large", ""},
 	{queue.ErrBeforeFirst, exitFailed, "no_such_moment", "the log in %s does not reach back so far"},
 	{queue.ErrAfterLast, exitFailed, "no_such_moment", "'queuectl status -o json' says at which position the log is"},

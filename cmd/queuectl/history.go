@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
 
@@ -37,8 +38,17 @@ func (c *historyCmd) Run(ctx context.Context, s *session) error {
 		if _, damaged := errors.AsType[*eventlog.CorruptError](err); err != nil && !damaged {
 			return err
 		}
-		return firstOf(c.print(s, records), err)
+		printed := c.print(s, records)
+		s.hintAtPruned(records)
+		return firstOf(printed, err)
 	})
+}
+
+// hintAtPruned says that the beginning of a job's history is missing.
+func (s *session) hintAtPruned(records []queue.Record) {
+	if len(records) == 0 || job.KindOf(records[0].Event) != job.KindJobEnqueued {
+		s.hint("what happened to it first was pruned; 'queuectl show' has what it came to, and 'queuectl log list --type ArchivePruned' says who pruned the log, when and why")
+	}
 }
 
 func (c *historyCmd) print(s *session, records []queue.Record) error {

@@ -9,4 +9,5 @@ type logCmd struct {
 	Verify  logVerifyCmd  `cmd:"" help:"Check every byte of the log."`
 	Repair  logRepairCmd  `cmd:"" help:"Show what is damaged, and take it out of the log."`
 	Archive logArchiveCmd `cmd:"" help:"Compress the oldest parts of the log."`
+	Prune   logPruneCmd   `cmd:"" help:"Remove the oldest archives of the log."`
 }

@@ -27,7 +27,7 @@ func (c *logExportCmd) writeTest(ctx context.Context, s *session, to queue.Momen
 	if _, damaged := errors.AsType[*eventlog.CorruptError](damage); damage != nil && !(damaged && last.Position > 0) {
 		return damage
 	}
-	trail, err := queue.OpenTrail(s.dir, 0)
+	trail, err := queue.OpenTrail(s.dir, 1)
 	if err != nil {
 		return err
 	}

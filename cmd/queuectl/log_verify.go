@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/queue"
@@ -39,6 +40,7 @@ type verifyView struct {
 	LogID    string      `json:"log_id"`
 	Head     headView    `json:"head"`
 	Durable  uint64      `json:"durable_commit"`
+	Base     *baseView   `json:"base"` // null: nothing was pruned
 	Segments int         `json:"segments"`
 	Events   uint64      `json:"events"`
 	Bytes    int64       `json:"bytes"`
@@ -49,6 +51,21 @@ type verifyView struct {
 	Heads    []pinView   `json:"heads"`
 
 	Snapshots []snapshotCheckView `json:"snapshots,omitempty"` // with --deep
+}
+
+// baseView is what a log begins with that was pruned.
+type baseView struct {
+	headView        // of the last commit that was pruned
+	Time     string `json:"time"`
+	File     string `json:"file_sha256"`
+	Files    int    `json:"sound_files"` // of 2
+}
+
+func viewBase(b *eventlog.BaseCheck) *baseView {
+	if b == nil {
+		return nil
+	}
+	return &baseView{viewHead(b.Head), time.Unix(0, b.Time).UTC().Format(time.RFC3339Nano), hex.EncodeToString(b.SHA256[:]), b.Files}
 }
 
 type headView struct {
@@ -63,6 +80,13 @@ func viewHead(h eventlog.Head) headView {
 
 func headWords(h eventlog.Head) string {
 	return fmt.Sprintf("commit %d, position %d, sha256 %v", h.Commit, h.Position, h.Hash)
+}
+
+func baseWords(b *eventlog.BaseCheck) string {
+	if b == nil {
+		return ""
+	}
+	return headWords(b.Head) + ": all up to it was pruned"
 }
 
 type tornView struct {
@@ -94,7 +118,7 @@ type pinView struct {
 
 var pinWords = map[eventlog.PinVerdict]string{
 	eventlog.PinFound: "found", eventlog.PinRewritten: "rewritten", eventlog.PinMissing: "missing",
-	eventlog.PinUnreadable: "unreadable", eventlog.PinMistaken: "mistaken",
+	eventlog.PinUnreadable: "unreadable", eventlog.PinMistaken: "mistaken", eventlog.PinPruned: "pruned",
 }
 
 // Run verifies. It opens no queue, so that it works however damaged the log is.
@@ -107,7 +131,7 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
 		}
 		opt.Heads = append(opt.Heads, pin)
 	}
-	report, err := eventlog.Verify(ctx, s.dir, opt)
+	report, err := queue.Verify(ctx, s.dir, opt)
 	if err != nil {
 		return err
 	}
@@ -150,7 +174,7 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *session) error {
 // headFailure is what it means that the log, sound in itself, does not contain a head that was noted.
 func headFailure(checks []eventlog.PinCheck) error {
 	const careful = "do not repair anything: compare with a backup, and look who can write the queue's files"
-	var mistaken error
+	var open error // nothing is known to be wrong
 	for _, c := range checks {
 		switch c.Verdict {
 		case eventlog.PinRewritten:
@@ -168,13 +192,18 @@ func headFailure(checks []eventlog.PinCheck) error {
 				exit: exitDamaged, code: "commits_missing", hint: careful,
 				message: fmt.Sprintf("the newest commits are missing: the log ends before the head %v", c.Pin),
 			}
+		case eventlog.PinPruned:
+			open = &failure{
+				exit: exitFailed, code: "pruned", hint: "'queuectl log list --type ArchivePruned' says who pruned the log, when and why, and has the hash of the last commit that went",
+				message: fmt.Sprintf("it cannot be told whether the log had the head %v: it was pruned", c.Pin),
+			}
 		case eventlog.PinMistaken:
-			mistaken = usage(
+			open = usage(
 				fmt.Sprintf("--head %v: the commit with this hash ends at position %d", c.Pin, c.Found.Position),
 				"the position is that of the commit's last event; 'queuectl log verify --quiet' prints the head as --head takes it")
 		}
 	}
-	return mistaken
+	return open
 }
 
 // foreign says that the log is another than the one whose heads were noted.
@@ -187,7 +216,7 @@ func foreign(checks []eventlog.PinCheck) bool {
 func viewReport(r *eventlog.Report) verifyView {
 	v := verifyView{
 		Sound: r.Sound(), LogID: hex.EncodeToString(r.ID[:]),
-		Head:    viewHead(r.Head),
+		Head: viewHead(r.Head), Base: viewBase(r.Base),
 		Durable: uint64(r.Durable), Segments: r.Segments, Events: r.Events, Bytes: r.Bytes, Repairs: r.Repairs,
 		Torn: viewTorn(r.Torn), Damage: viewDamage(r.Damage), Gaps: []gapView{}, Heads: []pinView{},
 	}
@@ -235,8 +264,12 @@ func printReport(s *session, r *eventlog.Report) {
 		[2]string{"events", fmt.Sprint(r.Events)},
 		[2]string{"size", fmt.Sprintf("%s in %s", size(r.Bytes), count(r.Segments, "segment"))},
 		[2]string{"repairs", unless(r.Repairs == 0, fmt.Sprint(r.Repairs))},
+		[2]string{"base", baseWords(r.Base)},
 		[2]string{"head", headWords(r.Head)},
 	)
+	if r.Base != nil && r.Base.Files == 1 {
+		s.printf("Of the two files of the base one is sound; 'queuectl log archive' makes the other anew.")
+	}
 	if r.Torn != nil {
 		s.printf("An unfinished write of %s at the end of %s was never acknowledged; the next writer will cut it off.", size(r.Torn.Size), r.Torn.Segment)
 	}

@@ -120,7 +120,15 @@ func recordOf(ctx context.Context, q *queue.Queue, part stretch) (*simulate.Reco
 		return nil, err
 	}
 	recorder := simulate.NewRecorder(from)
-	err = q.Read(ctx, func(r queue.Record) error {
+	begin, err := q.Replay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer begin.Close() // only reads: nothing can be lost
+	if begin.Position() != 0 {
+		recorder.Resume(begin.State().Jobs)
+	}
+	err = q.ReadFrom(ctx, begin.Position()+1, func(r queue.Record) error {
 		if to != 0 && r.At.Position > to {
 			return errEnough
 		}

@@ -61,6 +61,22 @@ def segments(directory):
     return sorted(found.items())
 
 
+def beginning(directory, log_id):
+    """The hash, commit and position that the first commit of the log follows."""
+    path = os.path.join(directory, "base")
+    names = [n for n in os.listdir(path) if n[:20].isdigit() and n[20:] in ("", ".copy")] if os.path.isdir(path) else []
+    if not names:
+        return log_id + bytes(16), 0, 0
+    newest = max(n[:20] for n in names)
+    with open(os.path.join(path, min(n for n in names if n[:20] == newest)), "rb") as f:
+        header = f.read(128)
+    assert header[:8] == bytes.fromhex("a751534e01008000") and header[8:24] == log_id
+    assert struct.unpack("<I", header[124:])[0] == crc32c(header[:124]), "the header of the base is damaged"
+    commit, position = struct.unpack_from("<QQ", header, 40)
+    assert commit == int(newest)
+    return header[64:96], commit, position
+
+
 def text_fields(b):
     """The fields of a protobuf message of strings and varints."""
     at, fields = 0, {}
@@ -75,7 +91,7 @@ def text_fields(b):
 
 def main(directory):
     log_id = read_format(os.path.join(directory, "log", "FORMAT"))
-    previous, commit, position = log_id + bytes(16), 0, 0
+    previous, commit, position = beginning(directory, log_id)
     for name, path in segments(directory):
         assert int(name) == commit + 1, "gap before " + name
         with open(path, "rb") as f:

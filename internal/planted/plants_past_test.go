@@ -29,7 +29,7 @@ var plantsInThePast = []plant{
 	},
 	{
 		name:  "a moment is before a commit of its own time",
-		edits: []edit{{"queue/replay.go", "!last.When().After(m.Time)", "last.When().Before(m.Time)"}},
+		edits: []edit{{"queue/moment.go", "!at.When().After(m.Time)", "at.When().Before(m.Time)"}},
 		pkg:   "queue", test: "TestReplay_ToMeansTheLastCommitThatWasNotMadeLater",
 	},
 	{

@@ -29,8 +29,38 @@ var plantsInSnapshots = []plant{
 	},
 	{
 		name:  "a snapshot gets its name before it is on the disk",
-		edits: []edit{{"eventlog/snapshots.go", "err = r.disk.datasync(f)", "err = nil"}},
+		edits: []edit{{"eventlog/dir.go", "err = d.datasync(f)", "err = nil"}},
 		pkg:   "eventlog", test: "TestCrashStates_LoseNothingThatWasAnswered",
+	},
+	{
+		name:  "a job that is first in its page is lost sight of",
+		edits: []edit{{"projection/store.go", "return n * pageSize, t.pages[n] != &forgotten", "return n * pageSize, true"}},
+		pkg:   "projection", test: "TestRebase_LosesSightOfNobody",
+	},
+	{
+		name:  "archives go before the name of the base is on the disk",
+		edits: []edit{{"eventlog/prune.go", "if err := p.disk.syncDir(filepath.Join(p.dir, baseDir)); err != nil {", "if err != nil {"}},
+		pkg:   "eventlog", test: "TestCrashStates_LoseNothingThatWasAnswered",
+	},
+	{
+		name:  "what is pruned is not recorded",
+		edits: []edit{{"eventlog/prune.go", "err = p.opt.Record(did)", "err = nil"}},
+		pkg:   "eventlog", test: "TestPrune_NothingGoesUnrecorded",
+	},
+	{
+		name:  "a base that no event names is believed",
+		edits: []edit{{"queue/verify.go", "if !said[is] {", "if !said[is] && false {"}},
+		pkg:   "queue", test: "TestVerify_ABaseThatNoEventNames",
+	},
+	{
+		name:  "a reader passes over what was pruned while it slept",
+		edits: []edit{{"eventlog/reader.go", "if next := r.tip.head.Commit + 1; next < begins.segment {", "if next := r.tip.head.Commit + 1; next < begins.segment && false {"}},
+		pkg:   "eventlog", test: "TestPrune_WhoReadsIsTold",
+	},
+	{
+		name:  "a chain of snapshots builds on the base",
+		edits: []edit{{"queue/snapshot.go", "if len(s.files) > 0 && s.files[0].Base {", "if false {"}},
+		pkg:   "queue", test: "TestPrune_OldJobsLiveOn",
 	},
 	{
 		name:  "a snapshot beyond the end of the log is no promise",
