@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -31,8 +32,9 @@ func Claim(s *State, at job.At, worker job.Position, lanes scheduler.Lanes) ([]j
 // Outcome is how a run ended: well if neither Failure nor Returned is set.
 type Outcome struct {
 	Job, Run job.Position
-	Failure  job.Why // exit, signal, timeout, error; WhyNone = it did not fail
-	Returned job.Why // stop, not started: given back, neither failure nor crash; WhyNone = it was not
+	Failure  job.Why       // exit, signal, timeout, error; WhyNone = it did not fail
+	Returned job.Why       // stop, not started, snooze: given back, neither failure nor crash; WhyNone = it was not
+	Snooze   time.Duration // Returned snooze: how long the job waits
 	Result   job.Result
 }
 
@@ -40,7 +42,8 @@ type Outcome struct {
 // its next one or is dead; or gives the job back. A job with neither retries nor repetition after a
 // crash is not given back by a worker that stops: the run is over as if the worker had died. If the
 // job's cancellation was asked for, the job is cancelled however the run ended, because many programs
-// end with exit code 0 when they get TERM; the event holds the result.
+// end with exit code 0 when they get TERM; the event holds the result. What the job's spec says of an exit code comes
+// before the count of its attempts.
 //
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
@@ -61,14 +64,23 @@ func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, e
 	case o.Returned == job.WhyStop && b.OnCrash == job.CrashDead && b.MaxRetries == 0:
 		// At most once: it was begun, and its worker leaves it.
 		return []job.Event{&job.JobDied{Job: o.Job, Run: o.Run, Why: job.WhyOnCrash, Result: o.Result}}, nil
+	case o.Returned == job.WhySnooze:
+		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: o.Returned, Due: later(at.Time, o.Snooze)}}, nil
 	case o.Returned != job.WhyNone:
 		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: o.Returned}}, nil
+	}
+	spec, _ := s.Jobs.Spec(o.Job)
+	switch code := o.Result.Exit; {
+	case o.Failure == job.WhyExit && spec.SnoozeOn.Has(code):
+		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: job.WhySnooze, Due: later(at.Time, cmp.Or(spec.Snooze, job.DefaultSnooze))}}, nil
+	case o.Failure == job.WhyExit && (spec.DeadOn.Has(code) || spec.RetryOn != nil && !spec.RetryOn.Has(code)):
+		return []job.Event{&job.JobDied{Job: o.Job, Run: o.Run, Why: job.WhyExit, Failure: o.Failure, Result: o.Result}}, nil
 	case b.Attempts >= b.MaxRetries:
 		return []job.Event{&job.JobDied{
 			Job: o.Job, Run: o.Run, Why: job.WhyRetries, Failure: o.Failure, Result: o.Result,
 		}}, nil
 	}
-	delay := backoff(s, &b, backoffBase)
+	delay := backoff(s, &b, &spec, backoffBase)
 	return []job.Event{&job.JobFailed{
 		Job: o.Job, Run: o.Run, Why: o.Failure, Result: o.Result, NextAttemptAt: later(at.Time, delay),
 	}}, nil
@@ -81,9 +93,12 @@ func (o *Outcome) check() error {
 		return fmt.Errorf("failure %v: %w: a run fails by exit, signal, timeout or error", o.Failure, job.ErrInvalid)
 	}
 	switch o.Returned {
-	case job.WhyNone, job.WhyStop, job.WhyNotStarted:
+	case job.WhyNone, job.WhyStop, job.WhyNotStarted, job.WhySnooze:
 	default:
-		return fmt.Errorf("returned %v: %w: a run is given back by stop or because it was not started", o.Returned, job.ErrInvalid)
+		return fmt.Errorf("returned %v: %w: a run is given back by stop, by snooze or because it was not started", o.Returned, job.ErrInvalid)
+	}
+	if o.Snooze < 0 || o.Snooze > job.MaxDuration || o.Snooze != 0 && o.Returned != job.WhySnooze {
+		return fmt.Errorf("snooze %v: %w", o.Snooze, job.ErrInvalid)
 	}
 	if o.Failure != job.WhyNone && o.Returned != job.WhyNone {
 		return fmt.Errorf("failure %v, returned %v: %w: a run has one outcome", o.Failure, o.Returned, job.ErrInvalid)
@@ -92,23 +107,22 @@ func (o *Outcome) check() error {
 }
 
 // backoff returns the delay before the attempt that follows one more failed attempt.
-func backoff(s *State, b *projection.Brief, base float64) time.Duration {
+func backoff(s *State, b *projection.Brief, spec *job.Spec, base float64) time.Duration {
 	config := s.Jobs.Config()
 	if base == 0 || s.Jobs.IsSet("backoff_base") {
 		base = config.BackoffBase
 	}
-	limit, jitter := config.BackoffMax, config.BackoffJitter
-	spec, _ := s.Jobs.Spec(b.Key)
+	p := scheduler.Policy{Growth: cmp.Or(spec.Backoff, config.Backoff), Base: base, Limit: config.BackoffMax, Jitter: config.BackoffJitter}
 	if spec.BackoffBase != nil {
-		base = *spec.BackoffBase
+		p.Base = *spec.BackoffBase
 	}
 	if spec.BackoffMax != nil {
-		limit = *spec.BackoffMax
+		p.Limit = *spec.BackoffMax
 	}
 	if spec.BackoffJitter != nil {
-		jitter = *spec.BackoffJitter
+		p.Jitter = *spec.BackoffJitter
 	}
-	return scheduler.Backoff(base, b.Attempts+1, limit, jitter, hash(s.Jobs.LogID(), b.Run))
+	return p.Delay(b.Attempts+1, hash(s.Jobs.LogID(), b.Run))
 }
 
 // hash chooses a run's part of the jitter: the same for everybody, and different between the logs that

@@ -404,3 +404,72 @@ func TestClock_AStepBackOfMoreThanASecondIsAnEvent(t *testing.T) {
 		}
 	}
 }
+
+// What a spec says of exit codes comes before the count of attempts.
+func TestFinish_ExitCodes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		spec  job.Spec
+		exit  int32
+		state job.State
+		why   job.Why
+		next  time.Duration
+	}{
+		{"nothing said", job.Spec{}, 2, job.Failed, job.WhyExit, 2 * time.Second},
+		{"final", job.Spec{DeadOn: job.ExitCodes{2, 3}}, 2, job.Dead, job.WhyExit, 0},
+		{"not final", job.Spec{DeadOn: job.ExitCodes{2, 3}}, 4, job.Failed, job.WhyExit, 2 * time.Second},
+		{"one of those that are retried", job.Spec{RetryOn: job.ExitCodes{2, 3}}, 3, job.Failed, job.WhyExit, 2 * time.Second},
+		{"none of those that are retried", job.Spec{RetryOn: job.ExitCodes{2, 3}}, 1, job.Dead, job.WhyExit, 0},
+		{"one of those, and no retries are left", job.Spec{RetryOn: job.ExitCodes{2}, MaxRetries: new(uint32(0))}, 2, job.Dead, job.WhyRetries, 0},
+		{"snoozed", job.Spec{SnoozeOn: job.ExitCodes{75}, Snooze: time.Hour}, 75, job.Pending, job.WhyNone, time.Hour},
+		{"snoozed, for how long it does not say", job.Spec{SnoozeOn: job.ExitCodes{75}, MaxRetries: new(uint32(0))}, 75, job.Pending, job.WhyNone, time.Minute},
+		{"linear", job.Spec{Backoff: "linear", BackoffBase: new(7.0)}, 1, job.Failed, job.WhyExit, 7 * time.Second},
+		{"listed", job.Spec{Backoff: "3m,1h"}, 1, job.Failed, job.WhyExit, 3 * time.Minute},
+	} {
+		w := newWorld(t)
+		worker := w.worker("w1")
+		tt.spec.ID, tt.spec.Command = "a", "false"
+		w.must(decide.Enqueue(w.State, w.at, []job.Spec{tt.spec}, false))
+		key, run := w.claim(worker)
+		w.must(decide.Finish(w.State, w.at, decide.Outcome{Job: key, Run: run, Failure: job.WhyExit, Result: job.Result{Exit: tt.exit}}, 0))
+		j := w.job("a")
+		next := time.Duration(0)
+		if !j.NextAttemptAt.IsZero() {
+			next = j.NextAttemptAt.Sub(j.UpdatedAt)
+		}
+		if j.State != tt.state || j.Why != tt.why || next != tt.next {
+			t.Errorf("%s: %s, why %v, next in %v, want %s, %v, %v", tt.name, j.State, j.Why, next, tt.state, tt.why, tt.next)
+		}
+		if attempts := j.Attempts; (attempts == 0) != (tt.state == job.Pending) {
+			t.Errorf("%s: %d attempts", tt.name, attempts)
+		}
+		w.agree()
+	}
+}
+
+func TestFinish_ASnoozeCountsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.enqueue("a")
+	key, run := w.claim(worker)
+	w.must(decide.Finish(w.State, w.at, decide.Outcome{Job: key, Run: run, Returned: job.WhySnooze, Snooze: time.Hour}, 0))
+	w.pass(time.Hour - 1)
+	events, err := decide.Claim(w.State, w.at, worker, scheduler.Lanes{Shell: true})
+	refused(t, events, err, job.ErrNothingDue)
+	w.pass(1)
+	if again, _ := w.claim(worker); again != key {
+		t.Errorf("claimed %d, want %d", again, key)
+	}
+	if j := w.job("a"); j.Runs != 2 || j.Attempts != 0 || j.Crashes != 0 {
+		t.Errorf("got %+v", j)
+	}
+	for _, o := range []decide.Outcome{
+		{Returned: job.WhySnooze, Snooze: -1}, {Returned: job.WhySnooze, Snooze: job.MaxDuration + 1}, {Returned: job.WhyStop, Snooze: 1},
+	} {
+		o.Job, o.Run = key, w.job("a").Run
+		events, err := decide.Finish(w.State, w.at, o, 0)
+		refused(t, events, err, job.ErrInvalid)
+	}
+}

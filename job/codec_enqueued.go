@@ -42,7 +42,19 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	if !s.CreatedAt.IsZero() {
 		dst = appendFixed64(dst, 19, uint64(s.CreatedAt.UnixNano()))
 	}
-	return appendText(dst, 20, s.Extra)
+	dst = appendText(dst, 20, s.Extra)
+	dst = appendText(dst, 28, s.Backoff)
+	dst = appendCodes(dst, 29, s.RetryOn)
+	dst = appendCodes(dst, 30, s.DeadOn)
+	dst = appendCodes(dst, 31, s.SnoozeOn)
+	return appendUint(dst, 32, uint64(s.Snooze))
+}
+
+func appendCodes(dst []byte, num protowire.Number, codes ExitCodes) []byte {
+	for _, code := range codes {
+		dst = appendPresent(dst, num, uint64(uint32(code)))
+	}
+	return dst
 }
 
 // appendPresent writes a number even if it is 0, for fields with presence.
@@ -120,6 +132,16 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.CreatedAt = time.Unix(0, r.time()).UTC()
 	case 20:
 		s.Extra = r.bytes()
+	case 28:
+		s.Backoff = Backoff(r.text())
+	case 29:
+		s.RetryOn = append(s.RetryOn, int32(r.uint32()))
+	case 30:
+		s.DeadOn = append(s.DeadOn, int32(r.uint32()))
+	case 31:
+		s.SnoozeOn = append(s.SnoozeOn, int32(r.uint32()))
+	case 32:
+		s.Snooze = time.Duration(r.int())
 	default:
 		r.skip()
 	}
@@ -175,10 +197,12 @@ func PeekEnqueued(data string) (Peek, error) {
 // passOfSpec passes over a field that a Peek does not need, if DecodeEnqueued could read it.
 func (r *reader) passOfSpec() {
 	switch r.num {
-	case 2, 9, 10, 17, 18, 20:
+	case 2, 9, 10, 17, 18, 20, 28:
 		r.raw()
-	case 11, 13:
+	case 11, 13, 32:
 		r.uint()
+	case 29, 30, 31:
+		r.uint32()
 	case 12, 14, 19:
 		r.fixed64()
 	case 15, 16:

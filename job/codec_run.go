@@ -205,7 +205,8 @@ func (r *reader) runLost() (e RunLost) {
 func appendRunReturned(dst []byte, e RunReturned) []byte {
 	dst = appendUint(dst, 1, uint64(e.Job))
 	dst = appendUint(dst, 2, uint64(e.Run))
-	return appendUint(dst, 3, uint64(e.Why))
+	dst = appendUint(dst, 3, uint64(e.Why))
+	return appendTime(dst, 4, e.Due)
 }
 
 func (r *reader) runReturned() (e RunReturned) {
@@ -217,6 +218,8 @@ func (r *reader) runReturned() (e RunReturned) {
 			e.Run = Position(r.uint())
 		case 3:
 			e.Why = Why(r.enum())
+		case 4:
+			e.Due = r.time()
 		default:
 			r.skip()
 		}

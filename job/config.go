@@ -11,6 +11,7 @@ import (
 // Config holds the settings in force. The zero Config is not valid; start from [DefaultConfig]. It is
 // a value: copies are independent.
 type Config struct {
+	Backoff       Backoff       // backoff: how the delay between attempts grows
 	BackoffBase   float64       // backoff_base: delay = base ^ attempts seconds; 1–1e9
 	BackoffMax    time.Duration // backoff_max: cap of that delay
 	BackoffJitter float64       // backoff_jitter: up to this share of the delay is added; 0–1
@@ -30,6 +31,7 @@ type Config struct {
 // DefaultConfig returns the settings of a new queue.
 func DefaultConfig() Config {
 	return Config{
+		Backoff:            BackoffExponential,
 		BackoffBase:        2,
 		BackoffMax:         24 * time.Hour,
 		MaxRetries:         3,
@@ -51,6 +53,17 @@ const (
 
 // settings is every config key, in the order in which people are shown them.
 var settings = []setting{
+	{
+		key: "backoff",
+		set: func(c *Config, text string) error {
+			b, err := ParseBackoff(text)
+			if err == nil {
+				c.Backoff = b
+			}
+			return err
+		},
+		text: func(c *Config) string { return string(c.Backoff) },
+	},
 	realSetting("backoff_base", 1, maxBackoffBase, func(c *Config) *float64 { return &c.BackoffBase }),
 	durationSetting("backoff_max", func(c *Config) *time.Duration { return &c.BackoffMax }),
 	realSetting("backoff_jitter", 0, 1, func(c *Config) *float64 { return &c.BackoffJitter }),

@@ -14,7 +14,7 @@ import (
 func TestConfig_Defaults(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"backoff_base": "2", "backoff_max": "24h", "backoff_jitter": "0", "max_retries": "3", "max_crashes": "3", "timeout": "0",
+		"backoff": "exponential", "backoff_base": "2", "backoff_max": "24h", "backoff_jitter": "0", "max_retries": "3", "max_crashes": "3", "timeout": "0",
 		"kill_grace": "10s", "retention_completed": "168h", "retention_dead": "0", "output_tail": "1KiB", "output_max": "64MiB", "queue_max": "0",
 	}
 	c := DefaultConfig()
@@ -103,7 +103,7 @@ func TestConfig_UnknownKeyListsTheKeys(t *testing.T) {
 	_, setErr := c.Set("backof-base", "2")
 	_, textErr := c.Text("backof-base")
 	for _, err := range []error{setErr, textErr, c.Unset("backof-base")} {
-		want := `config key "backof-base": no such config key: did you mean backoff_base? the keys are backoff_base, backoff_max,`
+		want := `config key "backof-base": no such config key: did you mean backoff_base? the keys are backoff, backoff_base, backoff_max,`
 		if !errors.Is(err, ErrUnknownKey) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -134,6 +134,7 @@ func TestConfig_TextIsLossless(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := Config{
+			Backoff:       rapid.SampledFrom([]Backoff{BackoffExponential, BackoffLinear, BackoffFixed, "1s,1h30m"}).Draw(t, "backoff"),
 			BackoffBase:   rapid.Float64Range(1, maxBackoffBase).Draw(t, "base"),
 			BackoffMax:    validDurations.Draw(t, "max"),
 			BackoffJitter: rapid.Float64Range(0, 1).Draw(t, "jitter"),
@@ -164,7 +165,7 @@ func TestConfig_TextIsLossless(t *testing.T) {
 func TestKeys_AreInTheOrderOfTheirDocumentation(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"backoff_base", "backoff_max", "backoff_jitter", "max_retries", "max_crashes", "timeout", "kill_grace",
+		"backoff", "backoff_base", "backoff_max", "backoff_jitter", "max_retries", "max_crashes", "timeout", "kill_grace",
 		"retention_completed", "retention_dead", "output_tail", "output_max", "queue_max",
 	}
 	if got := Keys(); !slices.Equal(got, want) {

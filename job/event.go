@@ -149,15 +149,16 @@ type Why uint8
 // The reasons. Numbers are part of the log.
 const (
 	WhyNone       Why = 0
-	WhyExit       Why = 1 // exit code ≠ 0, or a handler's error
-	WhySignal     Why = 2 // ended by a signal
-	WhyTimeout    Why = 3 // ran longer than its timeout
-	WhyRetries    Why = 4 // died: attempts exceeded max_retries
-	WhyCrashes    Why = 5 // died: crashes exceeded max_crashes
-	WhyOnCrash    Why = 6 // died: its worker died and on_crash is dead
-	WhyStop       Why = 7 // returned: the worker was told to stop now
-	WhyError      Why = 8 // a handler returned an error or panicked
-	WhyNotStarted Why = 9 // returned: the machine could not start the command
+	WhyExit       Why = 1  // exit code ≠ 0, or a handler's error
+	WhySignal     Why = 2  // ended by a signal
+	WhyTimeout    Why = 3  // ran longer than its timeout
+	WhyRetries    Why = 4  // died: attempts exceeded max_retries
+	WhyCrashes    Why = 5  // died: crashes exceeded max_crashes
+	WhyOnCrash    Why = 6  // died: its worker died and on_crash is dead
+	WhyStop       Why = 7  // returned: the worker was told to stop now
+	WhyError      Why = 8  // a handler returned an error or panicked
+	WhyNotStarted Why = 9  // returned: the machine could not start the command
+	WhySnooze     Why = 10 // returned: the job asked to be run later
 )
 
 // JobCompleted ends a run well: → completed.
@@ -187,10 +188,11 @@ type JobDied struct {
 // crashes+1, → pending, due at once.
 type RunLost struct{ Job, Run, Worker Position }
 
-// RunReturned ends a run that counts as neither failure nor crash: → pending, due at once.
+// RunReturned ends a run that counts as neither failure nor crash: → pending.
 type RunReturned struct {
 	Job, Run Position
-	Why      Why // stop, not started
+	Why      Why   // stop, not started, snooze
+	Due      int64 // Unix nanoseconds; 0 = at once
 }
 
 // JobRetried brings a dead or failed job back: → pending, due at once.

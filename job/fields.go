@@ -28,10 +28,15 @@ var specFields = map[string]func(p *specParser, m member) error{
 	"delay":          (*specParser).delay,
 	"timeout":        durationField(func(s *Spec) **time.Duration { return &s.Timeout }),
 	"max_retries":    (*specParser).maxRetries,
+	"backoff":        (*specParser).backoff,
 	"backoff_base":   numberField(1, maxBackoffBase, func(s *Spec) **float64 { return &s.BackoffBase }),
 	"backoff_max":    durationField(func(s *Spec) **time.Duration { return &s.BackoffMax }),
 	"backoff_jitter": numberField(0, 1, func(s *Spec) **float64 { return &s.BackoffJitter }),
 	"on_crash":       (*specParser).onCrash,
+	"retry_on":       exitCodesField(func(s *Spec) *ExitCodes { return &s.RetryOn }),
+	"dead_on":        exitCodesField(func(s *Spec) *ExitCodes { return &s.DeadOn }),
+	"snooze_on":      exitCodesField(func(s *Spec) *ExitCodes { return &s.SnoozeOn }),
+	"snooze":         (*specParser).snooze,
 	"env":            tableField(func(s *Spec) *map[string]string { return &s.Env }),
 	"tags":           tableField(func(s *Spec) *map[string]string { return &s.Tags }),
 	"cwd":            textField(func(s *Spec) *string { return &s.Cwd }),
@@ -157,6 +162,29 @@ func tableField(field func(*Spec) *map[string]string) func(*specParser, member) 
 	}
 }
 
+// exitCodesField reads one exit code or an array of them, in any order.
+func exitCodesField(field func(*Spec) *ExitCodes) func(*specParser, member) error {
+	return func(p *specParser, m member) error {
+		list := []json.RawMessage{m.value}
+		if m.value[0] == '[' && json.Unmarshal(m.value, &list) != nil {
+			return m.invalid("an array of exit codes")
+		}
+		if len(list) == 0 {
+			return m.invalid("at least one exit code")
+		}
+		codes := make(ExitCodes, len(list))
+		for i, value := range list {
+			code, err := member{name: m.name, value: value}.whole(1, math.MaxInt32)
+			if err != nil {
+				return err
+			}
+			codes[i] = int32(code)
+		}
+		*field(&p.spec) = codes.tidy()
+		return nil
+	}
+}
+
 func (p *specParser) argv(m member) error {
 	var list []json.RawMessage
 	if json.Unmarshal(m.value, &list) != nil {
@@ -192,6 +220,40 @@ func (p *specParser) maxRetries(m member) error {
 
 func (p *specParser) delay(m member) (err error) {
 	p.spec.Delay, err = m.duration()
+	return err
+}
+
+// backoff reads a text, or an array of durations.
+func (p *specParser) backoff(m member) error {
+	text := ""
+	if m.value[0] != '[' {
+		var err error
+		if text, err = m.text(); err != nil {
+			return err
+		}
+	} else {
+		var list []json.RawMessage
+		if json.Unmarshal(m.value, &list) != nil || len(list) == 0 {
+			return m.invalid(wantBackoff)
+		}
+		for i, value := range list {
+			d, err := member{name: m.name, value: value}.duration()
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				text += ","
+			}
+			text += FormatDuration(d)
+		}
+	}
+	b, err := ParseBackoff(text)
+	p.spec.Backoff = b
+	return err
+}
+
+func (p *specParser) snooze(m member) (err error) {
+	p.spec.Snooze, err = m.duration()
 	return err
 }
 

@@ -36,7 +36,9 @@ var events = rapid.OneOf(
 		return RunLost{Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Worker: positions.Draw(t, "worker")}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) RunReturned {
-		return RunReturned{Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Why: whys.Draw(t, "why")}
+		return RunReturned{
+			Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Why: whys.Draw(t, "why"), Due: times.Draw(t, "due"),
+		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) JobRetried {
 		return JobRetried{Job: positions.Draw(t, "job"), From: rapid.SampledFrom(States[:]).Draw(t, "from"), Reset: rapid.Bool().Draw(t, "reset")}
@@ -155,7 +157,10 @@ func specs() *rapid.Generator[Spec] {
 			BackoffMax:    rapid.Ptr(durations, true).Draw(t, "max"),
 			BackoffJitter: rapid.Ptr(rapid.Float64(), true).Draw(t, "jitter"),
 			OnCrash:       rapid.SampledFrom([]OnCrash{CrashRetry, CrashDead}).Draw(t, "on_crash"),
-			Env:           textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
+			Backoff:       Backoff(rapid.String().Draw(t, "backoff")),
+			RetryOn:       exitCodes.Draw(t, "retry_on"), DeadOn: exitCodes.Draw(t, "dead_on"), SnoozeOn: exitCodes.Draw(t, "snooze_on"),
+			Snooze: durations.Draw(t, "snooze"),
+			Env:    textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 		}
 		if rapid.Bool().Draw(t, "created") {
@@ -179,6 +184,7 @@ func validSpecs() *rapid.Generator[Spec] {
 			MaxRetries:    new(rapid.Uint32Range(0, maxCount).Draw(t, "retries")),
 			BackoffBase:   rapid.Ptr(rapid.Float64Range(1, maxBackoffBase), true).Draw(t, "base"),
 			BackoffJitter: rapid.Ptr(rapid.Float64Range(0, 1), true).Draw(t, "jitter"),
+			Backoff:       rapid.SampledFrom([]Backoff{"", BackoffLinear, BackoffFixed, BackoffExponential, "1s,1m30s,24h", "0"}).Draw(t, "backoff"),
 			Env:           nilMap(rapid.MapOfN(rapid.StringMatching(`[A-Z]{1,5}`), freeText, 0, 3).Draw(t, "env")),
 			Tags:          nilMap(rapid.MapOfN(rapid.StringMatching(`[a-z]{1,5}`), freeText, 0, 3).Draw(t, "tags")),
 			Cwd:           freeText.Draw(t, "cwd"), Stdin: freeText.Filter(func(s string) bool { return s != "@" }).Draw(t, "stdin"),
@@ -187,6 +193,14 @@ func validSpecs() *rapid.Generator[Spec] {
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:
+			if codes := validCodes.Draw(t, "codes"); rapid.Bool().Draw(t, "retry_on") {
+				s.RetryOn = codes
+			} else {
+				s.DeadOn = codes
+			}
+			if rapid.Bool().Draw(t, "snooze_on") {
+				s.SnoozeOn, s.Snooze = ExitCodes{300, 301}, validDurations.Draw(t, "snooze")
+			}
 			s.Command = rapid.StringMatching(`[a-z]`+printable+`{0,40}`).Draw(t, "command")
 		case 1:
 			s.Argv = append([]string{"make"}, rapid.SliceOfN(freeText, 0, 4).Draw(t, "argv")...)
@@ -202,6 +216,9 @@ func validSpecs() *rapid.Generator[Spec] {
 }
 
 var (
+	exitCodes  = rapid.Map(rapid.SliceOfN(rapid.Int32(), 0, 4), nilIfEmpty[[]int32])
+	validCodes = rapid.Map(rapid.SliceOfN(rapid.Int32Range(1, 255), 0, 4), func(c []int32) ExitCodes { return nilIfEmpty(ExitCodes(c).tidy()) })
+
 	freeText       = rapid.Map(rapid.String(), func(s string) string { return string(removeNUL([]rune(s))) })
 	validDurations = rapid.Map(rapid.Int64Range(0, int64(MaxDuration)), func(v int64) time.Duration { return time.Duration(v) })
 	validTimes     = rapid.Map(rapid.Int64Range(-1, math.MaxInt64/2), func(v int64) time.Time {

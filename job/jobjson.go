@@ -28,10 +28,15 @@ type jobJSON struct {
 	RunAt         *time.Time        `json:"run_at,omitempty"`
 	Delay         string            `json:"delay,omitempty"`
 	Timeout       string            `json:"timeout,omitempty"`
+	Backoff       Backoff           `json:"backoff,omitempty"`
 	BackoffBase   *float64          `json:"backoff_base,omitempty"`
 	BackoffMax    string            `json:"backoff_max,omitempty"`
 	BackoffJitter *float64          `json:"backoff_jitter,omitempty"`
 	OnCrash       OnCrash           `json:"on_crash,omitempty"`
+	RetryOn       ExitCodes         `json:"retry_on,omitempty"`
+	DeadOn        ExitCodes         `json:"dead_on,omitempty"`
+	SnoozeOn      ExitCodes         `json:"snooze_on,omitempty"`
+	Snooze        string            `json:"snooze,omitempty"`
 	Env           map[string]string `json:"env,omitempty"`
 	Cwd           string            `json:"cwd,omitempty"`
 	Stdin         string            `json:"stdin,omitempty"`
@@ -70,6 +75,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority,
 		RunAt: orNull(s.RunAt), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
+		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
 		Env: s.Env, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
@@ -87,6 +93,9 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	}
 	if s.Delay != 0 {
 		v.Delay = FormatDuration(s.Delay)
+	}
+	if s.Snooze != 0 {
+		v.Snooze = FormatDuration(s.Snooze)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -71,6 +71,7 @@ var whyNames = [...]string{
 	WhyNone: "none", WhyExit: "exit", WhySignal: "signal", WhyTimeout: "timeout",
 	WhyRetries: "retries", WhyCrashes: "crashes", WhyOnCrash: "on_crash", WhyStop: "stop",
 	WhyError: "error", WhyNotStarted: "not_started",
+	WhySnooze: "snooze",
 }
 
 func (w Why) String() string {

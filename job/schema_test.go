@@ -212,7 +212,7 @@ func setField(t fataler, m protoreflect.Message, f protoreflect.FieldDescriptor,
 		}
 	case f.IsList():
 		for i := range v.Len() {
-			m.Mutable(f).List().Append(protoreflect.ValueOfString(v.Index(i).String()))
+			m.Mutable(f).List().Append(scalar(f, v.Index(i)))
 		}
 	case f.Message() != nil:
 		fill(t, m.Mutable(f).Message(), v)
@@ -247,6 +247,9 @@ func scalar(f protoreflect.FieldDescriptor, v reflect.Value) protoreflect.Value 
 	case protoreflect.Uint64Kind:
 		return protoreflect.ValueOfUint64(v.Uint())
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		if v.CanInt() {
+			return protoreflect.ValueOfUint32(uint32(v.Int()))
+		}
 		return protoreflect.ValueOfUint32(uint32(v.Uint()))
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind:
 		return protoreflect.ValueOfInt32(int32(v.Int()))

@@ -48,10 +48,16 @@ type Spec struct {
 
 	Timeout       *time.Duration // of one run; 0 = none
 	MaxRetries    *uint32        // retries after the first failure; 0–1e9
+	Backoff       Backoff        // how the delay between attempts grows; "" = as the setting says
 	BackoffBase   *float64       // 1–1e9; delay = base ^ attempts seconds
 	BackoffMax    *time.Duration // cap of the delay
 	BackoffJitter *float64       // 0–1: up to this share of the delay is added
 	OnCrash       OnCrash
+
+	RetryOn  ExitCodes     // only a failure with one of these is retried; signals and timeouts are. Excludes DeadOn
+	DeadOn   ExitCodes     // a failure with one of these is not retried
+	SnoozeOn ExitCodes     // a run that ends with one of these counts for nothing: the job waits for Snooze
+	Snooze   time.Duration // 0 = DefaultSnooze
 
 	Env   map[string]string // additions to the worker's environment
 	Cwd   string            // relative to the directory that enqueue was called from; "" = that one

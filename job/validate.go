@@ -34,7 +34,7 @@ func (s *Spec) Validate() error {
 
 // specChecks cost most last.
 var specChecks = []func(*Spec) error{
-	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers,
+	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers, (*Spec).checkRetries,
 	(*Spec).checkEnv, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
 }
 
@@ -200,7 +200,7 @@ func (s *Spec) checkNumbers() error {
 	for _, d := range [...]struct {
 		field    string
 		duration *time.Duration
-	}{{"delay", &s.Delay}, {"timeout", s.Timeout}, {"backoff_max", s.BackoffMax}} {
+	}{{"delay", &s.Delay}, {"timeout", s.Timeout}, {"backoff_max", s.BackoffMax}, {"snooze", &s.Snooze}} {
 		if d.duration != nil && (*d.duration < 0 || *d.duration > MaxDuration) {
 			return invalid(d.field, d.duration.String(), wantDuration)
 		}
@@ -288,7 +288,8 @@ func (s *Spec) checkJSON() error {
 // checkSize bounds the encoded form, which it makes only if a rough sum says that it may be needed.
 func (s *Spec) checkSize() error {
 	const most = 12 // bytes that the encoding adds to a text of this size, or to an entry of a map
-	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra)
+	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra) +
+		len(s.Backoff) + most*(len(s.RetryOn)+len(s.DeadOn)+len(s.SnoozeOn))
 	for _, arg := range s.Argv {
 		rough += len(arg) + most
 	}

@@ -131,6 +131,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 		p.lost(r)
 		return job.Pending
 	case job.RunReturned:
+		r.due = max(0, e.Due)
 		return job.Pending
 	case job.JobRetried:
 		p.revived = at.Position

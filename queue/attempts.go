@@ -23,7 +23,7 @@ type Attempt struct {
 	Why     job.Why    // how it failed, or why it was given back; WhyNone = neither
 	Died    job.Why    // Outcome died: why the job was not to be tried again
 	Result  job.Result // zero if the worker saw no end of it
-	Next    time.Time  // Outcome failed: not before then the next attempt
+	Next    time.Time  // Outcome failed, and returned because of a snooze: not before then the next attempt; else zero
 }
 
 // Outcome is how an attempt ended. Values are only ever added.
@@ -72,7 +72,7 @@ func Attempts(records []Record) []Attempt {
 			if a.Outcome == OutcomeRunning {
 				continue // it was only asked to end
 			}
-			if due = when; a.Outcome == OutcomeFailed {
+			if due = when; !a.Next.IsZero() {
 				due = a.Next
 			}
 			if a.Outcome == OutcomeFailed || a.Outcome == OutcomeDied && a.Why != job.WhyNone {
@@ -95,7 +95,9 @@ func (a *Attempt) end(r Record) {
 	case job.RunLost:
 		a.Outcome = OutcomeLost
 	case job.RunReturned:
-		a.Outcome, a.Why = OutcomeReturned, e.Why
+		if a.Outcome, a.Why = OutcomeReturned, e.Why; e.Due != 0 {
+			a.Next = instant(e.Due)
+		}
 	case *job.JobCancelled:
 		a.Outcome, a.Result = OutcomeCancelled, e.Result
 	default:

@@ -43,6 +43,7 @@ type Code string
 // Why a job waits.
 const (
 	CodeScheduled Code = "scheduled"        // it was enqueued for a later time: Event, Until
+	CodeSnoozed   Code = "snoozed"          // its last run asked to be run later: Event, Until
 	CodeBackoff   Code = "backoff"          // it failed, and the time of its next attempt has not come: Event, Until
 	CodeNoWorker  Code = "no_worker"        // no worker lives
 	CodeNotServed Code = "not_served"       // Workers live, but none of them serves its queue and kind
@@ -54,14 +55,15 @@ const (
 
 // Why a job is where it is otherwise.
 const (
-	CodeRunning       Code = "running"           // Event is the claim; Workers has the one that runs it
-	CodeKillRequested Code = "kill_requested"    // its run was asked to end: Event
-	CodeWorkerDead    Code = "worker_dead"       // Workers has the one that ran it, which is dead: it will be put back. Event is the claim
-	CodeCompleted     Code = "completed"         // Event
-	CodeRetriesUsedUp Code = "retries_used_up"   // dead: it failed once more than max_retries says. Event
-	CodeCrashes       Code = "crashed_too_often" // dead: its workers died more often than the setting max_crashes says. Event
-	CodeOnCrash       Code = "crashed"           // dead: its worker died, or had to stop, and it must not run twice. Event
-	CodeCancelled     Code = "cancelled"         // Event
+	CodeRunning       Code = "running"            // Event is the claim; Workers has the one that runs it
+	CodeKillRequested Code = "kill_requested"     // its run was asked to end: Event
+	CodeWorkerDead    Code = "worker_dead"        // Workers has the one that ran it, which is dead: it will be put back. Event is the claim
+	CodeCompleted     Code = "completed"          // Event
+	CodeRetriesUsedUp Code = "retries_used_up"    // dead: it failed once more than max_retries says. Event
+	CodeExitCode      Code = "exit_code_is_final" // dead: its spec says that it is not to be retried after that exit code. Event
+	CodeCrashes       Code = "crashed_too_often"  // dead: its workers died more often than the setting max_crashes says. Event
+	CodeOnCrash       Code = "crashed"            // dead: its worker died, or had to stop, and it must not run twice. Event
+	CodeCancelled     Code = "cancelled"          // Event
 )
 
 // How a job came where it is. Each is about an Event.
@@ -116,7 +118,7 @@ func (e *Explanation) quote(records []Record) {
 		}
 		code := codeOf(r.Event)
 		switch last[code] = r; code {
-		case CodeFailed, CodeLost, CodeReturned, CodeRetried, CodeRetriesUsedUp, CodeCrashes, CodeOnCrash:
+		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash:
 			e.Story = append(e.Story, Reason{Code: code, Event: r})
 		}
 	}
@@ -150,6 +152,9 @@ func codeOf(e job.Event) Code {
 	case job.RunLost:
 		return CodeLost
 	case job.RunReturned:
+		if e.Why == job.WhySnooze {
+			return CodeSnoozed
+		}
 		return CodeReturned
 	case job.JobRetried:
 		return CodeRetried
@@ -171,6 +176,8 @@ func codeOfDeath(why job.Why) Code {
 		return CodeCrashes
 	case job.WhyOnCrash:
 		return CodeOnCrash
+	case job.WhyExit:
+		return CodeExitCode
 	}
 	return CodeRetriesUsedUp
 }

@@ -55,8 +55,11 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 	if !due {
 		e.Next = e.Job.NextAttemptAt
 		code := CodeScheduled
-		if e.Job.State == job.Failed {
+		switch {
+		case e.Job.State == job.Failed:
 			code = CodeBackoff
+		case e.Job.Runs > 0:
+			code = CodeSnoozed
 		}
 		e.because(Reason{Code: code, Until: e.Next})
 	}

@@ -294,7 +294,10 @@ func (w *worker) logOutcome(r *run, decided job.Event, o decide.Outcome) {
 	what := "job completed"
 	switch e := decided.(type) {
 	case job.RunReturned:
-		what = "job given back"
+		if what = "job given back"; e.Why == job.WhySnooze {
+			what = "job snoozed"
+			ev = ev.Time("next_attempt_at", time.Unix(0, e.Due).UTC())
+		}
 	case *job.JobCancelled:
 		what = "job cancelled"
 	case *job.JobFailed:
@@ -347,9 +350,13 @@ func (w *worker) handle(r *run, o *decide.Outcome) {
 	began := w.q.opt.Elapsed()
 	o.Result.Start = w.q.opt.Now().UnixNano()
 	err := protect(func() error { return w.opt.Handlers[r.Job.Spec.Kind](ctx, r.Job) })
+	var later *snooze
 	o.Result.End = o.Result.Start + int64(w.q.opt.Elapsed()-began) // the wall clock may have been set meanwhile
 	switch {
 	case err == nil:
+		return
+	case errors.As(err, &later):
+		o.Returned, o.Snooze = job.WhySnooze, later.pause
 		return
 	case errors.Is(context.Cause(ctx), errTimeout):
 		o.Failure, o.Result.Timeout = job.WhyTimeout, r.Timeout
@@ -358,6 +365,14 @@ func (w *worker) handle(r *run, o *decide.Outcome) {
 	}
 	o.Result.Tail = clip(err.Error(), r.OutputTail)
 }
+
+// Snooze is what a handler returns, alone or wrapped, whose time has not come: the run counts for nothing, and the job
+// waits for so long, from 0 to job.MaxDuration, before it runs again.
+func Snooze(pause time.Duration) error { return &snooze{min(max(0, pause), job.MaxDuration)} }
+
+type snooze struct{ pause time.Duration }
+
+func (s *snooze) Error() string { return "snoozed for " + job.FormatDuration(s.pause) }
 
 var (
 	errTimeout = errors.New("timeout")

@@ -207,7 +207,7 @@ func (m *machine) start(number int32, t *team, began int64) {
 	next := a.run.under(r.Timeout)
 	a.job, a.team, a.end, a.order = number, t, later(began, next.held), int(m.position)
 	a.outcome = decide.Outcome{Job: key, Run: b.Run, Failure: next.why}
-	a.outcome.Result.Start, a.outcome.Result.Timeout = began, next.timeout
+	a.outcome.Result = job.Result{Start: began, Timeout: next.timeout, Exit: next.exit}
 	if next.took < a.run.took {
 		m.unrun(a) // the timeout is too short for it, and will be at the next attempt
 	}

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -60,6 +61,22 @@ type entrant struct {
 type limits struct {
 	timeout, backoffMax        *time.Duration
 	backoffBase, backoffJitter *float64
+	backoff                    job.Backoff
+	retryOn, deadOn            job.ExitCodes
+}
+
+// limitsOf returns what a spec says of its runs and retries, nil if that is nothing.
+func limitsOf(s *job.Spec) *limits {
+	l := limits{
+		timeout: s.Timeout, backoffMax: s.BackoffMax, backoffBase: s.BackoffBase, backoffJitter: s.BackoffJitter,
+		backoff: s.Backoff, retryOn: s.RetryOn, deadOn: s.DeadOn,
+	}
+	none := l.timeout == nil && l.backoffMax == nil && l.backoffBase == nil && l.backoffJitter == nil
+	if none && l.backoff == "" && l.retryOn == nil && l.deadOn == nil {
+		return nil
+	}
+	l.backoff = job.Backoff(strings.Clone(string(l.backoff))) // it would keep the whole event
+	return &l
 }
 
 // none is the number of no job, run, worker or step of the script.
@@ -79,6 +96,10 @@ func (e *entrant) spec(id string) job.Spec {
 	}
 	if l := e.limits; l != nil {
 		s.Timeout, s.BackoffMax, s.BackoffBase, s.BackoffJitter = l.timeout, l.backoffMax, l.backoffBase, l.backoffJitter
+		s.Backoff = l.backoff
+		if e.kind == "" {
+			s.RetryOn, s.DeadOn = l.retryOn, l.deadOn
+		}
 	}
 	return s
 }
@@ -100,6 +121,7 @@ type run struct {
 	took    int64         // ns that its command or handler took
 	why     job.Why       // it failed; WhyNone = it went well
 	timeout time.Duration // that it ran into; 0 = it did not
+	exit    int32         // code; it means nothing unless why is exit
 	next    int32         // of the same job
 	cut     cut
 }

@@ -205,9 +205,7 @@ func (r *Recorder) enqueued(key job.Position, e *job.JobEnqueued) {
 	if n := e.Spec.MaxRetries; n != nil {
 		j.maxRetries, j.ownRetries = *n, *n != r.config.MaxRetries
 	}
-	if s := &e.Spec; s.Timeout != nil || s.BackoffMax != nil || s.BackoffBase != nil || s.BackoffJitter != nil {
-		j.limits = &limits{timeout: s.Timeout, backoffMax: s.BackoffMax, backoffBase: s.BackoffBase, backoffJitter: s.BackoffJitter}
-	}
+	j.limits = limitsOf(&e.Spec)
 	j.waits, j.since = j.due, max(now, j.due)
 	r.live[key] = j
 	if r.open {

@@ -36,7 +36,7 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		r.again(j, job.Pending, 0)
 	case job.RunReturned:
 		r.returned(j, e.Why)
-		r.again(j, job.Pending, 0)
+		r.again(j, job.Pending, r.clock.moment(e.Due))
 	case job.JobRetried:
 		r.retried(j, e)
 	case *job.JobCancelled:
@@ -76,7 +76,7 @@ func (r *Recorder) killAsked(j *tracked, forGood bool) {
 func (r *Recorder) ran(j *tracked, why job.Why, result *job.Result) {
 	held := r.clock.last - j.claimed
 	took := min(max(0, result.End-result.Start), held)
-	next := run{held: held, took: took, why: why, timeout: result.Timeout, next: none}
+	next := run{held: held, took: took, why: why, exit: result.Exit, timeout: result.Timeout, next: none}
 	if j.killed {
 		next.cut = asked
 	}

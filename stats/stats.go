@@ -152,8 +152,10 @@ func (s *Stats) follow(q *Queue, r Record) {
 		j.runs++
 	case *job.JobFailed:
 		j.due = e.NextAttemptAt
-	case job.RunLost, job.RunReturned:
+	case job.RunLost:
 		j.due = r.At.Time
+	case job.RunReturned:
+		j.due = max(r.At.Time, e.Due)
 	case job.JobRetried:
 		if e.From == job.Dead {
 			j.whole = true // its runs count anew

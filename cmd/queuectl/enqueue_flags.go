@@ -19,9 +19,14 @@ type specFlags struct {
 	RunAt         string   `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339)."`
 	Timeout       string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
 	MaxRetries    *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
+	Backoff       string   `group:"The job:" placeholder:"GROWTH" help:"How the time between attempts grows: exponential, linear, fixed, or 1s,10s,1m."`
 	BackoffBase   *float64 `group:"The job:" placeholder:"N" help:"Wait N to the power of the failed attempts, in seconds."`
 	BackoffMax    string   `group:"The job:" placeholder:"DURATION" help:"Longest time between attempts."`
 	BackoffJitter *float64 `group:"The job:" placeholder:"SHARE" help:"Add up to this share of the time between attempts (0-1)."`
+	RetryOn       []int32  `group:"The job:" placeholder:"CODE,..." help:"Retry after these exit codes only."`
+	DeadOn        []int32  `group:"The job:" placeholder:"CODE,..." help:"Do not retry after these exit codes."`
+	SnoozeOn      []int32  `group:"The job:" placeholder:"CODE,..." help:"These exit codes count for nothing: run it again later."`
+	Snooze        string   `group:"The job:" placeholder:"DURATION" help:"How much later. Default: 1m."`
 	Env           []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
 	Cwd           string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
 	Stdin         string   `group:"The job:" empty:"" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
@@ -37,7 +42,7 @@ func (f *specFlags) object(argv []string) ([]byte, error) {
 	fields := map[string]any{}
 	for name, value := range map[string]string{
 		"id": f.ID, "command": f.Command, "kind": f.Kind, "queue": f.Queue, "delay": f.Delay, "run_at": f.RunAt,
-		"timeout": f.Timeout, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash,
+		"timeout": f.Timeout, "backoff": f.Backoff, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
 	} {
 		if value != "" {
 			fields[name] = value
@@ -47,6 +52,11 @@ func (f *specFlags) object(argv []string) ([]byte, error) {
 	set(fields, "max_retries", f.MaxRetries)
 	set(fields, "backoff_base", f.BackoffBase)
 	set(fields, "backoff_jitter", f.BackoffJitter)
+	for name, codes := range map[string][]int32{"retry_on": f.RetryOn, "dead_on": f.DeadOn, "snooze_on": f.SnoozeOn} {
+		if len(codes) > 0 {
+			fields[name] = codes
+		}
+	}
 	for _, add := range []func(map[string]any) error{f.addPaths, f.addEnv, f.addTags, f.addPayload} {
 		if err := add(fields); err != nil {
 			return nil, err

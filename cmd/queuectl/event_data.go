@@ -50,7 +50,7 @@ func eventData(e job.Event) map[string]any {
 	case job.RunLost:
 		return map[string]any{"run": e.Run, "worker": e.Worker}
 	case job.RunReturned:
-		return map[string]any{"run": e.Run, "why": e.Why}
+		return map[string]any{"run": e.Run, "why": e.Why, "due": moment(e.Due)}
 	case job.JobRetried:
 		return map[string]any{"from": e.From.String(), "reset": e.Reset}
 	case *job.JobCancelled:

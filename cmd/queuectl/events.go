@@ -120,6 +120,9 @@ func eventWords(e job.Event) (what, details string) {
 	case job.RunLost:
 		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
 	case job.RunReturned:
+		if e.Why == job.WhySnooze {
+			return "snoozed", "until " + time.Unix(0, e.Due).Local().Format(time.DateTime)
+		}
 		return "given back", whyWords(e.Why)
 	case job.JobRetried:
 		return "retried", "was " + e.From.String()
@@ -208,6 +211,8 @@ func whyWords(why job.Why) string {
 		return "the worker was told to stop now"
 	case job.WhyError:
 		return "error"
+	case job.WhySnooze:
+		return "it asked to be run later"
 	case job.WhyNotStarted:
 		return "the machine could not start it"
 	}

@@ -149,7 +149,7 @@ func adviceFor(e *queue.Explanation) []string {
 			advice = append(advice, startAdvice(e.Job.Spec))
 		case queue.CodeRunning:
 			advice = append(advice, "queuectl logs -f "+id, "queuectl kill "+id)
-		case queue.CodeRetriesUsedUp, queue.CodeCrashes, queue.CodeOnCrash:
+		case queue.CodeRetriesUsedUp, queue.CodeExitCode, queue.CodeCrashes, queue.CodeOnCrash:
 			advice = append(advice, "queuectl logs "+id, "queuectl dlq retry "+id)
 		}
 	}

@@ -15,6 +15,8 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 	switch r.Code {
 	case queue.CodeScheduled:
 		words = "its time comes " + s.when(r.Until)
+	case queue.CodeSnoozed:
+		words = "its last run asked to be run later, " + s.when(r.Until)
 	case queue.CodeBackoff:
 		words = fmt.Sprintf("its last attempt failed%s; attempt %s comes %s", lastErrorWords(e.Job), ofAll(e.Job, 1), s.when(r.Until))
 	case queue.CodeNoWorker:
@@ -41,6 +43,8 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 		words = strings.TrimSuffix("it was cancelled "+s.when(e.Job.FinishedAt)+byWhom(r), ", ")
 	case queue.CodeRetriesUsedUp:
 		words = fmt.Sprintf("attempt %s failed %s%s: no retries are left", ofAll(e.Job, 0), s.when(e.Job.FinishedAt), lastErrorWords(e.Job))
+	case queue.CodeExitCode:
+		words = fmt.Sprintf("attempt %s failed %s%s, and it is not to be retried after that exit code", ofAll(e.Job, 0), s.when(e.Job.FinishedAt), lastErrorWords(e.Job))
 	case queue.CodeCrashes:
 		words = fmt.Sprintf("its workers died %s while it ran, the last %s: more often than max_crashes allowed", times(e.Job.Crashes), s.when(e.Job.FinishedAt))
 	case queue.CodeOnCrash:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -77,6 +78,9 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"timeout", durationWords(spec.Timeout)},
 		{"retries", fmt.Sprint(j.MaxRetries)},
 		{"backoff", backoffWords(spec)},
+		{"retry on", codeWords(spec.RetryOn)},
+		{"dead on", codeWords(spec.DeadOn)},
+		{"snooze on", snoozeWords(spec)},
 		{"on crash", unless(spec.OnCrash == job.CrashRetry, spec.OnCrash.String())},
 		{"stdin", plain(spec.Stdin)},
 	}
@@ -144,9 +148,27 @@ func durationWords(d *time.Duration) string {
 	return job.FormatDuration(*d)
 }
 
+func codeWords(codes job.ExitCodes) string {
+	var words []string
+	for _, code := range codes {
+		words = append(words, fmt.Sprint(code))
+	}
+	return strings.Join(words, ", ")
+}
+
+func snoozeWords(spec job.Spec) string {
+	if spec.SnoozeOn == nil {
+		return ""
+	}
+	return codeWords(spec.SnoozeOn) + ", for " + job.FormatDuration(cmp.Or(spec.Snooze, job.DefaultSnooze))
+}
+
 // backoffWords says what the job itself says about the time between its attempts.
 func backoffWords(spec job.Spec) string {
 	var words []string
+	if spec.Backoff != "" {
+		words = append(words, plain(string(spec.Backoff)))
+	}
 	if spec.BackoffBase != nil {
 		words = append(words, fmt.Sprintf("base %v", *spec.BackoffBase))
 	}

@@ -26,10 +26,15 @@ type specView struct {
 	Priority      int32             `json:"priority"`
 	MaxRetries    *uint32           `json:"max_retries"`
 	Timeout       *string           `json:"timeout,omitempty"`
+	Backoff       job.Backoff       `json:"backoff,omitempty"`
 	BackoffBase   *float64          `json:"backoff_base,omitempty"`
 	BackoffMax    *string           `json:"backoff_max,omitempty"`
 	BackoffJitter *float64          `json:"backoff_jitter,omitempty"`
 	OnCrash       job.OnCrash       `json:"on_crash,omitempty"`
+	RetryOn       job.ExitCodes     `json:"retry_on,omitempty"`
+	DeadOn        job.ExitCodes     `json:"dead_on,omitempty"`
+	SnoozeOn      job.ExitCodes     `json:"snooze_on,omitempty"`
+	Snooze        string            `json:"snooze,omitempty"`
 	Env           map[string]string `json:"env,omitempty"`
 	Cwd           string            `json:"cwd,omitempty"`
 	Stdin         string            `json:"stdin,omitempty"`
@@ -44,7 +49,11 @@ func viewSpec(spec job.Spec) any {
 		Queue: queueName(spec), Priority: spec.Priority, MaxRetries: spec.MaxRetries,
 		Timeout: optionalDuration(spec.Timeout), BackoffBase: spec.BackoffBase,
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
+		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
 		Env: spec.Env, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
+	}
+	if spec.Snooze != 0 {
+		v.Snooze = job.FormatDuration(spec.Snooze)
 	}
 	if !spec.CreatedAt.IsZero() {
 		v.CreatedAt = new(spec.CreatedAt.UTC())

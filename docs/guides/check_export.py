@@ -16,7 +16,7 @@ import struct
 import sys
 
 codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # a mark for each byte, as in the export
-WHY = "none exit signal timeout retries crashes on_crash stop error not_started".split()
+WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze".split()
 STATE = "none pending processing completed failed dead cancelled".split()
 
 
@@ -112,7 +112,12 @@ def spec(m):
     some = dict(argv=m.texts(10), kind=m.text(8), env=m.map(16), tags=m.map(15), cwd=m.text(17), stdin=m.text(18))
     some["on_crash"] = ("", "dead")[m.uint(7)]
     some = {name: value for name, value in some.items() if value}
-    for name, n in ("timeout", 11), ("backoff_max", 13):
+    for name, n in ("retry_on", 29), ("dead_on", 30), ("snooze_on", 31):
+        if m.has(n):
+            some[name] = m.all[n]
+    if m.has(28):
+        some["backoff"] = m.text(28)
+    for name, n in ("timeout", 11), ("backoff_max", 13), ("snooze", 32):
         if m.has(n):
             some[name] = duration(m.int(n))
     for name, n in ("backoff_base", 12), ("backoff_jitter", 14):
@@ -154,7 +159,7 @@ KINDS = {
     23: ("JobFailed", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], next_attempt_at=m.moment(5))),
     24: ("JobDied", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None)),
     25: ("RunLost", lambda m: dict(run=m.uint(2), worker=m.uint(3))),
-    26: ("RunReturned", lambda m: dict(run=m.uint(2), why=WHY[m.uint(3)])),
+    26: ("RunReturned", lambda m: dict(run=m.uint(2), why=WHY[m.uint(3)], due=m.moment(4))),
     27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3))}),
     28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None)),
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),

@@ -17,7 +17,7 @@ var constants = map[any]string{
 	job.Failed: "Failed", job.Dead: "Dead", job.Cancelled: "Cancelled",
 	job.WhyExit: "WhyExit", job.WhySignal: "WhySignal", job.WhyTimeout: "WhyTimeout", job.WhyRetries: "WhyRetries",
 	job.WhyCrashes: "WhyCrashes", job.WhyOnCrash: "WhyOnCrash", job.WhyStop: "WhyStop", job.WhyError: "WhyError",
-	job.WhyNotStarted: "WhyNotStarted", job.CrashDead: "CrashDead",
+	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.CrashDead: "CrashDead",
 }
 
 // event writes an event on one line.
