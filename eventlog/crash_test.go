@@ -26,6 +26,9 @@ var (
 // a few stories, and opens what a power cut may leave of it, at any moment. Each round of stories
 // has a seed of its own; rounds follow until there were enough different states.
 func TestCrashStates_LoseNothingThatWasAnswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	k := newCrashCheck(t)
 	seed := *crashSeed

@@ -19,6 +19,9 @@ import (
 // follows. What is left must be the damaged log, with all that must stay, or the repaired one; and
 // another repair must take out what is left, and tell of all that was taken out, once.
 func TestRepairLog_IsWholeOrCanBeRepeatedAfterAPowerCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	tasks := make(chan func())
 	var wait sync.WaitGroup

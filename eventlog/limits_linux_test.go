@@ -53,6 +53,9 @@ func (l processLimit) ample() bool {
 // that a write ends in the middle of a frame; or may not have more than so many files open. Segments of the usual
 // size would not fit: it must begin the next one before.
 func TestLimits_EveryAnswerIsTrue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	var limits []processLimit
 	for scene := range scenes {

@@ -32,7 +32,7 @@ var (
 // It happens in a process that has its mounts for itself: however that ends, they end with it.
 func TestPowerCut_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute: left out with -short")
+		t.Skip("needs a run without -short")
 	}
 	t.Parallel()
 	seed := *powerCutSeed

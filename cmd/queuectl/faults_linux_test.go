@@ -90,6 +90,9 @@ func commandFaults() (faults []commandFault) {
 // 1 that nothing of it is in the log; and a queue without damage is never called damaged. The matrix of the
 // log itself is in package eventlog.
 func TestFaults_ExitCodesAreTrue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err != nil {

@@ -44,6 +44,9 @@ func wantAll(t *testing.T, dir, state string, count int) {
 
 // TestLimits_OfTheSizeOfFiles: a queue whose files may not become as large as a segment.
 func TestLimits_OfTheSizeOfFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	const most = "-f 16" // blocks of 512 or 1024 bytes
 	dir := filepath.Join(t.TempDir(), "q")
@@ -80,6 +83,9 @@ func TestLimits_OfTheSizeOfFiles(t *testing.T) {
 // TestLimits_OfOpenFiles: more slots than there are descriptors for. What was not started goes back, what was
 // started ends, and nothing runs twice.
 func TestLimits_OfOpenFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	root := t.TempDir()
 	dir := filepath.Join(root, "q")
