@@ -198,7 +198,7 @@ func TestReference_NamesEveryFieldOfASpec(t *testing.T) {
 	t.Parallel()
 	text := page(t, "job-spec.md")
 	fields := map[string]bool{"argv": true, "created_at": true, "extra": true}
-	rename := map[string]string{"tag": "tags"}
+	rename := map[string]string{"tag": "tags", "at": "run_at"}
 	parser, err := newParser(&grammar{}, newSession(os.Stdin, os.Stdout, os.Stderr))
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ type enqueueCmd struct {
 	Wait         bool     `short:"w" help:"Wait for the jobs to end and exit with the code of the job; see 'queuectl wait --help'."`
 	WaitTimeout  duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
 
+	onceFlags
 	specFlags
 }
 
@@ -33,6 +34,7 @@ Examples:
   queuectl enqueue '{"id":"job1","command":"echo hello","max_retries":3}'
   queuectl enqueue -- make -j4 test
   queuectl enqueue --delay 10m --queue mail -c 'fetchmail && notmuch new'
+  queuectl enqueue --at 03:00 -- ./backup
   queuectl enqueue --skip-existing -f jobs.jsonl
   queuectl enqueue --wait -- ./deploy.sh && echo deployed`
 }
@@ -87,7 +89,11 @@ func (c *enqueueCmd) answer(ctx context.Context, s *session, q *queue.Queue, r b
 
 // read returns the specs that the arguments ask for, in the one form that was used.
 func (c *enqueueCmd) read(s *session) (batch, error) {
-	fromFlags, err := c.object(s.argv)
+	fields := map[string]any{}
+	if err := c.onceFlags.add(fields, s.now); err != nil {
+		return batch{}, err
+	}
+	fromFlags, err := c.object(s.argv, fields)
 	if err != nil {
 		return batch{}, err
 	}

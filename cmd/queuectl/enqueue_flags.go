@@ -5,18 +5,51 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
-// specFlags mirror the fields of a job's JSON spec. They are turned into that spec, so that there is one
+// onceFlags are those of the spec's fields that a single job has and a recurring one has not.
+type onceFlags struct {
+	ID    string `name:"id" placeholder:"ID" help:"Id of the job. Default: a short one is made."`
+	At    string `group:"The job:" placeholder:"TIME" help:"Do not run before this time: 03:00 (the next), '2030-01-31 08:00', RFC 3339, or +2h."`
+	Delay string `group:"The job:" placeholder:"DURATION" help:"Do not run before this time has passed, such as 90s or 2h."`
+	RunAt string `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339). One that has passed means at once."`
+}
+
+// add adds the fields that the flags ask for.
+func (f *onceFlags) add(fields map[string]any, now time.Time) error {
+	times := 0
+	for name, value := range map[string]string{"id": f.ID, "run_at": f.RunAt, "delay": f.Delay} {
+		if value != "" {
+			fields[name] = value
+		}
+	}
+	for _, value := range []string{f.At, f.Delay, f.RunAt} {
+		if value != "" {
+			times++
+		}
+	}
+	if times > 1 {
+		return usage("give one of --at, --delay and --run-at", "")
+	}
+	if f.At == "" {
+		return nil
+	}
+	at, err := parseComing("at", f.At, now)
+	if err != nil {
+		return err
+	}
+	fields["run_at"] = at.UTC().Format(time.RFC3339Nano)
+	return nil
+}
+
+// specFlags mirror the other fields of a job's JSON spec. They are turned into that spec, so that there is one
 // set of rules for both.
 type specFlags struct {
 	Command       string   `short:"c" placeholder:"LINE" help:"Command for the shell."`
-	ID            string   `name:"id" placeholder:"ID" help:"Id of the job. Default: a short one is made."`
 	Queue         string   `group:"The job:" placeholder:"NAME" help:"Queue. Default: default."`
 	Priority      *int64   `group:"The job:" placeholder:"N" help:"Higher runs first. Default: 0."`
-	Delay         string   `group:"The job:" placeholder:"DURATION" help:"Do not run before this time has passed, such as 90s or 2h."`
-	RunAt         string   `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339)."`
 	Timeout       string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
 	MaxRetries    *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
 	Backoff       string   `group:"The job:" placeholder:"GROWTH" help:"How the time between attempts grows: exponential, linear, fixed, or 1s,10s,1m."`
@@ -37,12 +70,11 @@ type specFlags struct {
 }
 
 // object returns the JSON spec that the flags and the command line behind -- ask for, nil if they ask for
-// nothing.
-func (f *specFlags) object(argv []string) ([]byte, error) {
-	fields := map[string]any{}
+// nothing. fields are what is asked for otherwise.
+func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error) {
 	for name, value := range map[string]string{
-		"id": f.ID, "command": f.Command, "kind": f.Kind, "queue": f.Queue, "delay": f.Delay, "run_at": f.RunAt,
-		"timeout": f.Timeout, "backoff": f.Backoff, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
+		"command": f.Command, "kind": f.Kind, "queue": f.Queue, "timeout": f.Timeout, "backoff": f.Backoff,
+		"backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
 	} {
 		if value != "" {
 			fields[name] = value

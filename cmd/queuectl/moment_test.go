@@ -42,3 +42,30 @@ func TestParseMoment_TakesPositionsTimesAndAges(t *testing.T) {
 		}
 	}
 }
+
+func TestParseComing_ATimeOfDayIsTheNextOne(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 31, 9, 30, 0, 0, time.Local)
+	on := func(day, hour, minute int) time.Time { return time.Date(2030, 1, day, hour, minute, 0, 0, time.Local) }
+	for text, want := range map[string]time.Time{
+		"09:31":                on(31, 9, 31),
+		"09:30":                on(32, 9, 30),
+		"03:00":                on(32, 3, 0),
+		"23:59:59":             on(31, 23, 59).Add(59 * time.Second),
+		"+90m":                 on(31, 11, 0),
+		"+1d12h":               now.Add(36 * time.Hour),
+		"+0":                   now,
+		"2030-01-31 09:30":     now,
+		"2030-02-01":           on(32, 0, 0),
+		"2040-01-31T08:00:00Z": time.Date(2040, 1, 31, 8, 0, 0, 0, time.UTC),
+	} {
+		if got, err := parseComing("at", text, now); err != nil || !got.Equal(want) {
+			t.Errorf("parseComing(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "+", "+-2h", "-2h", "2h", "90", "1200", "2030-01-31", "2030-01-31 09:29", "soon", "24:00", "2h ago"} {
+		if got, err := parseComing("at", text, now); err == nil || !strings.Contains(err.Error(), "--at") {
+			t.Errorf("parseComing(%q) = %v, %v; want a refusal with the flag in it", text, got, err)
+		}
+	}
+}

@@ -32,6 +32,10 @@ var rooms = map[string]room{
 		ours: []string{"job"}, pure: true,
 		reason: "the timeline says what is due, from what it is told, and never acts",
 	},
+	"scheduler/cron": {
+		ours: []string{"job"}, pure: true,
+		reason: "a schedule says when it ticks; whether that makes a job is decided elsewhere",
+	},
 	"stats": {
 		ours: []string{"job"}, pure: true,
 		reason: "sums of events are a fold like the projection's: from the events alone",
@@ -81,7 +85,7 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "stats", "eventlog", "queue", "simulate", "internal/gotest"},
+		ours: []string{"job", "projection", "scheduler/cron", "stats", "eventlog", "queue", "simulate", "internal/gotest"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth", "github.com/guptarohit/asciigraph",
