@@ -17,6 +17,7 @@ import (
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/scheduler"
+	"github.com/queuectl/queuectl/scheduler/cron"
 )
 
 // State is what the rules look at: the projection, and the timeline that follows from it, which holds
@@ -24,6 +25,8 @@ import (
 type State struct {
 	Jobs     *projection.Projection
 	Timeline *scheduler.Timeline
+
+	schedules map[[2]string]*cron.Schedule // that were read, by text and zone
 }
 
 // NewState returns the state of an empty log.

@@ -46,6 +46,12 @@ func FuzzDecodeEvent(f *testing.F) {
 		job.WorkerStopped{Worker: 1, Why: "signal"},
 		job.StopRequested{Worker: 1, Now: true},
 		job.WorkerLost{Worker: 1},
+		&job.CronAdded{Next: 1.7e18, New: job.Cron{
+			Name: "n", Schedule: "@daily", Zone: "UTC", Missed: job.MissedAll, Overlap: job.OverlapSkip, Job: job.Spec{Command: "true"},
+		}},
+		&job.CronChanged{Cron: 1, Paused: true, Next: 1.7e18, New: &job.Cron{Name: "n", Job: job.Spec{Argv: []string{"true"}}}},
+		job.CronRemoved{Cron: 1},
+		job.CronTicked{Cron: 1, Tick: 1.7e18, Since: 1.6e18, Made: 2, Skip: job.SkipMissed, Next: 1.8e18},
 	} {
 		f.Add(uint16(job.KindOf(e)), job.AppendEvent(nil, e))
 	}

@@ -42,6 +42,14 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendStopRequested(dst, e)
 	case WorkerLost:
 		return appendWorkerLost(dst, e)
+	case *CronAdded:
+		return appendCronAdded(dst, e)
+	case *CronChanged:
+		return appendCronChanged(dst, e)
+	case CronRemoved:
+		return appendCronRemoved(dst, e)
+	case CronTicked:
+		return appendCronTicked(dst, e)
 	case LogCreated:
 		return appendLogCreated(dst, e)
 	case LogRepaired:
@@ -116,6 +124,14 @@ func (r *reader) event(k Kind) Event {
 		return r.stopRequested()
 	case KindWorkerLost:
 		return r.workerLost()
+	case KindCronAdded:
+		return r.cronAdded()
+	case KindCronChanged:
+		return r.cronChanged()
+	case KindCronRemoved:
+		return r.cronRemoved()
+	case KindCronTicked:
+		return r.cronTicked()
 	case KindLogCreated:
 		return r.logCreated()
 	case KindLogRepaired:

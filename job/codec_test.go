@@ -48,6 +48,23 @@ var samples = []Event{
 	WorkerStopped{Worker: 300, Why: "stop requested"},
 	StopRequested{Worker: 300, Now: true},
 	WorkerLost{Worker: 300},
+	&CronAdded{New: sampleCron(), Next: sampleTime},
+	&CronChanged{Cron: 400, Paused: true, Next: sampleTime, New: new(sampleCron())},
+	CronRemoved{Cron: 400},
+	CronTicked{Cron: 400, Tick: sampleTime, Since: sampleTime - 9e9, Made: 401, Skip: SkipOverlap, Next: sampleTime + 9e9},
+}
+
+func sampleCron() Cron {
+	return Cron{
+		Name: "nightly", Schedule: "30 2 * * *", Zone: "Europe/Zurich", Missed: MissedAll, Overlap: OverlapSkip,
+		Job: Spec{
+			ID: "none", Command: "echo hello", Argv: []string{"make"}, Kind: "mail", Payload: json.RawMessage(`{"to":"you"}`),
+			Queue: "slow", Priority: -3, Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5),
+			BackoffMax: new(time.Duration(0)), BackoffJitter: new(0.0), OnCrash: CrashDead, Env: map[string]string{"A": "1"},
+			Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"}, CreatedAt: time.Unix(0, sampleTime-1).UTC(),
+			Extra: json.RawMessage(`{"colour":"red"}`),
+		},
+	}
 }
 
 const sampleTime = 1_763_942_400_123_456_789

@@ -10,14 +10,16 @@ import (
 // Errors that a caller branches on with errors.Is. The error that wraps one of them names the job,
 // the field or the value.
 var (
-	ErrInvalid    = errors.New("invalid value")         // wrong use: a value no queue would accept
-	ErrNotFound   = errors.New("no such job")           // no job of that id is known
-	ErrExists     = errors.New("job already exists")    // a job of that id is known
-	ErrWrongState = errors.New("wrong state")           // the job is not in a state that allows this
-	ErrStale      = errors.New("run is not current")    // an outcome or a loss of a run that was fenced out
-	ErrQueueFull  = errors.New("queue is full")         // config queue_max is reached
-	ErrNothingDue = errors.New("nothing is due")        // a claim found no job
-	ErrNoWorker   = errors.New("no such worker")        // the worker is unknown or has stopped
+	ErrInvalid    = errors.New("invalid value")      // wrong use: a value no queue would accept
+	ErrNotFound   = errors.New("no such job")        // no job of that id is known
+	ErrExists     = errors.New("job already exists") // a job of that id is known
+	ErrWrongState = errors.New("wrong state")        // the job is not in a state that allows this
+	ErrStale      = errors.New("run is not current") // an outcome or a loss of a run that was fenced out
+	ErrQueueFull  = errors.New("queue is full")      // config queue_max is reached
+	ErrNothingDue = errors.New("nothing is due")     // a claim found no job
+	ErrNoWorker   = errors.New("no such worker")     // the worker is unknown or has stopped
+	ErrNoCron     = errors.New("no such schedule")   // no schedule of that name is there
+	ErrCronExists = errors.New("schedule already exists")
 	ErrUnknownKey = errors.New("no such config key")    // config get, set or unset of a key that does not exist
 	ErrDecode     = errors.New("event does not decode") // bytes of an event are not what the schema says
 )

@@ -64,6 +64,11 @@ const (
 	KindWorkerStopped Kind = 41
 	KindStopRequested Kind = 42
 	KindWorkerLost    Kind = 43
+
+	KindCronAdded   Kind = 60
+	KindCronChanged Kind = 61
+	KindCronRemoved Kind = 62
+	KindCronTicked  Kind = 63
 )
 
 // LogCreated is the first event of every log.
@@ -249,6 +254,34 @@ type StopRequested struct {
 // WorkerLost says that a worker's lock was found free: its process is gone.
 type WorkerLost struct{ Worker Position }
 
+// CronAdded makes a schedule known. Its own Position is the schedule's number. What has the form of an enqueued
+// job in it is what each tick enqueues.
+type CronAdded struct {
+	New  Cron
+	Next int64 // its first tick, Unix nanoseconds
+}
+
+// CronChanged changes a schedule: it is paused or goes on, or it has a new definition.
+type CronChanged struct {
+	Cron   Position
+	Paused bool  // from now on
+	Next   int64 // its next tick, Unix nanoseconds; 0 = none: it is paused
+	New    *Cron // nil = as before
+}
+
+// CronRemoved ends a schedule. Its jobs stay.
+type CronRemoved struct{ Cron Position }
+
+// CronTicked says what became of a tick: the job that it made, or why it made none.
+type CronTicked struct {
+	Cron  Position
+	Tick  int64    // Unix nanoseconds; 0 = it is none: somebody asked for a job
+	Since int64    // if several ticks made no job for one reason: the first of them, and Tick is the last; else 0
+	Made  Position // key of the job; 0 = none
+	Skip  Skip     // if Made is 0
+	Next  int64    // the next tick, as decided; 0 = there is none any more, or it is paused
+}
+
 // Unknown is an event of a kind that this program does not know: kept, shown, and skipped by the fold.
 type Unknown struct {
 	Number Kind
@@ -277,6 +310,10 @@ func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
 func (StopRequested) kind() Kind  { return KindStopRequested }
 func (WorkerLost) kind() Kind     { return KindWorkerLost }
+func (*CronAdded) kind() Kind     { return KindCronAdded }
+func (*CronChanged) kind() Kind   { return KindCronChanged }
+func (CronRemoved) kind() Kind    { return KindCronRemoved }
+func (CronTicked) kind() Kind     { return KindCronTicked }
 func (u Unknown) kind() Kind      { return u.Number }
 
 // KindOf returns the event's number in the log.

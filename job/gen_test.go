@@ -71,6 +71,23 @@ var events = rapid.OneOf(
 		return StopRequested{Worker: positions.Draw(t, "worker"), Now: rapid.Bool().Draw(t, "now")}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) WorkerLost { return WorkerLost{Worker: positions.Draw(t, "worker")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) *CronAdded {
+		return &CronAdded{New: crons().Draw(t, "cron"), Next: times.Draw(t, "next")}
+	})),
+	asEvent(rapid.Custom(func(t *rapid.T) *CronChanged {
+		e := &CronChanged{Cron: positions.Draw(t, "cron"), Paused: rapid.Bool().Draw(t, "paused"), Next: times.Draw(t, "next")}
+		if rapid.Bool().Draw(t, "new") {
+			e.New = new(crons().Draw(t, "new cron"))
+		}
+		return e
+	})),
+	asEvent(rapid.Custom(func(t *rapid.T) CronRemoved { return CronRemoved{Cron: positions.Draw(t, "cron")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) CronTicked {
+		return CronTicked{
+			Cron: positions.Draw(t, "cron"), Tick: times.Draw(t, "tick"), Since: times.Draw(t, "since"),
+			Made: positions.Draw(t, "made"), Skip: Skip(rapid.IntRange(0, len(skipNames)-1).Draw(t, "skip")), Next: times.Draw(t, "next"),
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) LogCreated {
 		return LogCreated{
 			LogID:  [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
@@ -143,6 +160,17 @@ var results = rapid.Custom(func(t *rapid.T) Result {
 		Tail: string(blobs.Draw(t, "tail")), LeftBehind: rapid.Bool().Draw(t, "left"), Timeout: durations.Draw(t, "timeout"),
 	}
 })
+
+// crons generates schedules as they are in an event.
+func crons() *rapid.Generator[Cron] {
+	return rapid.Custom(func(t *rapid.T) Cron {
+		return Cron{
+			Name: rapid.String().Draw(t, "name"), Schedule: rapid.String().Draw(t, "schedule"), Zone: rapid.String().Draw(t, "zone"),
+			Missed: Missed(rapid.IntRange(0, len(missedNames)-1).Draw(t, "missed")), Overlap: Overlap(rapid.IntRange(0, 1).Draw(t, "overlap")),
+			Job: specs().Draw(t, "job"),
+		}
+	})
+}
 
 // specs generates specs as they are in an event: anything that has the right types.
 func specs() *rapid.Generator[Spec] {

@@ -30,6 +30,10 @@ var kindNames = map[Kind]string{
 	KindWorkerStopped: "WorkerStopped",
 	KindStopRequested: "StopRequested",
 	KindWorkerLost:    "WorkerLost",
+	KindCronAdded:     "CronAdded",
+	KindCronChanged:   "CronChanged",
+	KindCronRemoved:   "CronRemoved",
+	KindCronTicked:    "CronTicked",
 }
 
 // String returns the name of the kind's event, "Kind(99)" for a kind that this program does not know.

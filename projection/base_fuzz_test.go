@@ -12,6 +12,7 @@ import (
 func FuzzLoad(f *testing.F) {
 	h := newHistory()
 	worker := h.add(workerStarted("w"))
+	h.add(cronAdded("nightly", noon))
 	for i := range 3 {
 		e := enqueued("")
 		if e.Spec.ID = job.MadeID(h.at.Position, uint64(i)); i == 1 {
@@ -51,6 +52,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		_ = p.Key("chosen")
 		_ = p.AppendCanonical(nil)
+		for e := range p.Crons() {
+			_, _ = p.Cron(e.Name)
+		}
 		for range p.LoadLive() {
 			continue
 		}

@@ -135,6 +135,14 @@ func (p *Projection) foldOther(at job.At, e job.Event) error {
 		return p.stopRequested(at, e)
 	case job.JobsForgotten:
 		return p.forgotten(at, e)
+	case *job.CronAdded:
+		return p.cronAdded(at, e)
+	case *job.CronChanged:
+		return p.cronChanged(at, e)
+	case job.CronRemoved:
+		return p.cronRemoved(at, e)
+	case job.CronTicked:
+		return p.cronTicked(at, e)
 	default:
 		return p.misfit(at, e, "it must be about a job")
 	}

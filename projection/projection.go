@@ -42,6 +42,7 @@ type Projection struct {
 	revived  job.Position      // of the last event by which a job that had ended did so no longer, or left
 	rank     int64             // the highest of a job that was due at once when it was enqueued
 	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
+	crons    crons
 
 	base base // what came from a snapshot, and is read where it lies
 	live bool // its jobs that wait or run are in memory, too
@@ -73,6 +74,7 @@ func New() *Projection {
 		chosen:   map[string]job.Position{},
 		lanes:    newLanes(),
 		callers:  newCallers(),
+		crons:    newCrons(),
 	}
 }
 

@@ -19,6 +19,7 @@ type summary struct {
 	settings map[string]string
 	repairs  map[string]bool
 	workers  []*worker
+	crons    []*cron // in order of their keys
 	counts   Counts
 	queues   []queue // by name: those that hold jobs, or have held some that were forgotten
 }
@@ -26,7 +27,7 @@ type summary struct {
 func (p *Projection) summary() *summary {
 	s := &summary{
 		at: p.at, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
-		settings: p.settings, repairs: p.repairs, workers: p.workers, counts: p.counts,
+		settings: p.settings, repairs: p.repairs, workers: p.workers, crons: p.crons.sorted(), counts: p.counts,
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
 		q := p.lanes.queues[p.lanes.byQueue[name]]
@@ -46,6 +47,11 @@ func (p *Projection) adoptSummary(s *summary) error {
 			return err
 		}
 	}
+	for _, c := range s.crons {
+		if !p.crons.add(c) {
+			return errMalformed
+		}
+	}
 	for _, q := range s.queues {
 		p.lanes.queues[p.lanes.queueNumber(q.name)] = queue{strings.Clone(q.name), q.counts, q.cuts}
 	}
@@ -63,6 +69,10 @@ func (s *summary) encode(c *canon) {
 	c.numbers(uint64(len(s.workers)))
 	for _, w := range s.workers {
 		c.worker(&w.Worker)
+	}
+	c.numbers(uint64(len(s.crons)))
+	for _, cron := range s.crons {
+		c.cron(cron)
 	}
 	c.counts(&s.counts)
 	c.numbers(uint64(len(s.queues)))
@@ -117,6 +127,9 @@ func decodeSummary(text string) (*summary, error) {
 	}
 	for range t.length() {
 		s.workers = append(s.workers, &worker{t.worker()})
+	}
+	for range t.length() {
+		s.crons = append(s.crons, t.cron())
 	}
 	t.counts(&s.counts)
 	for range t.length() {

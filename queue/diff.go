@@ -18,6 +18,7 @@ type Diff struct {
 	Jobs          []JobChange     // in order of enqueue
 	Settings      []SettingChange // in the order in which people are shown them
 	Workers       []WorkerChange  // in order of start
+	Crons         []CronChange    // in order of their keys
 }
 
 // Place is a place in the log: that of an event, or before the first one if Position is 0.
@@ -52,13 +53,21 @@ type WorkerChange struct {
 	Lost    bool  // if Ended: it did not stop but died
 }
 
+// CronChange is what became of one schedule.
+type CronChange struct {
+	Key           job.Position
+	Name          string
+	Before, After *job.CronEntry // nil = not there
+}
+
 // DiffTo folds everything up to the moment, as [Replay.To] does, and returns what that changed. Memory grows
 // with the number of jobs that changed, not with that of all jobs; only where jobs were forgotten, all ended
 // jobs of their queue are looked at. After an error the Diff says what changed up to where the Replay stands.
 func (r *Replay) DiffTo(ctx context.Context, m Moment) (Diff, error) {
 	d := differ{
 		r: r, before: r.Config(), jobs: map[job.Position]JobChange{}, workers: map[job.Position]WorkerChange{},
-		diff: Diff{From: r.place(), Before: r.state.Jobs.Counts()},
+		crons: map[job.Position]CronChange{},
+		diff:  Diff{From: r.place(), Before: r.state.Jobs.Counts()},
 	}
 	err := r.to(ctx, m, d.see)
 	return d.result(), err
@@ -73,6 +82,7 @@ type differ struct {
 	before  []Setting
 	jobs    map[job.Position]JobChange // that may have changed, as they were before
 	workers map[job.Position]WorkerChange
+	crons   map[job.Position]CronChange // that may have changed, as they were before
 }
 
 // see looks at an event that is about to be folded.
@@ -91,6 +101,14 @@ func (d *differ) see(record Record) {
 		d.gone(e.Worker, place, false)
 	case job.WorkerLost:
 		d.gone(e.Worker, place, true)
+	case *job.CronAdded:
+		d.crons[place.Position] = CronChange{Key: place.Position, Name: e.New.Name}
+	case *job.CronChanged:
+		d.touchCron(e.Cron)
+	case job.CronRemoved:
+		d.touchCron(e.Cron)
+	case job.CronTicked:
+		d.touchCron(e.Cron)
 	default:
 		if key := job.Of(e); key != 0 {
 			d.touch(key)
@@ -105,6 +123,17 @@ func (d *differ) touch(key job.Position) {
 	}
 	if state := d.r.jobState(key); state.State != 0 {
 		d.jobs[key] = JobChange{Key: key, ID: d.r.state.Jobs.ID(key), Before: state}
+	}
+}
+
+// touchCron notes how a schedule is, before it changes for the first time.
+func (d *differ) touchCron(key job.Position) {
+	if _, known := d.crons[key]; known {
+		return
+	}
+	name := d.r.state.Jobs.CronName(key)
+	if c, err := d.r.Cron(name); err == nil {
+		d.crons[key] = CronChange{Key: key, Name: name, Before: &c}
 	}
 }
 
@@ -149,6 +178,15 @@ func (d *differ) result() Diff {
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.workers)) {
 		diff.Workers = append(diff.Workers, d.workers[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.crons)) {
+		change := d.crons[key]
+		if c, err := d.r.Cron(change.Name); err == nil && c.Key == key {
+			change.After = &c
+		}
+		if change.Before != nil || change.After != nil {
+			diff.Crons = append(diff.Crons, change)
+		}
 	}
 	return diff
 }

@@ -16,8 +16,8 @@ type Step struct {
 
 // Change is one thing that an event changed.
 type Change struct {
-	Of    string // what it is a part of: "job", "setting", "worker" or "count"
-	Field string // of the job as in lists, else the setting's key, the worker's id or the state that is counted
+	Of    string // what it is a part of: "job", "setting", "worker", "schedule" or "count"
+	Field string // of the job as in lists, else the setting's key, the worker's id, the schedule's name or the state that is counted
 	// What it was and what it is, nil = nothing: a string, a uint64, a bool or a time.Time.
 	From, To any
 }
@@ -47,6 +47,8 @@ type sight struct {
 	value   any
 	workers map[string]any // their states by id, if it is about workers
 	order   []string       // of their starts
+	cron    string         // name of the schedule that it is about; "" = none
+	ticks   any            // when that ticks next
 }
 
 // jobFields are the fields of a job that events change, in the order in which they are told.
@@ -63,6 +65,14 @@ func (r *Replay) look(record Record) sight {
 		s.lookAtSetting(jobs, e.Key)
 	case job.ConfigUnset:
 		s.lookAtSetting(jobs, e.Key)
+	case *job.CronAdded:
+		s.lookAtCron(jobs, e.New.Name)
+	case *job.CronChanged:
+		s.lookAtCron(jobs, jobs.CronName(e.Cron))
+	case job.CronRemoved:
+		s.lookAtCron(jobs, jobs.CronName(e.Cron))
+	case job.CronTicked:
+		s.lookAtCron(jobs, jobs.CronName(e.Cron))
 	case *job.WorkerStarted, job.WorkerStopped, job.WorkerLost, job.StopRequested:
 		s.lookAtWorkers(jobs)
 	}
@@ -90,6 +100,21 @@ func (s *sight) lookAtSetting(jobs *projection.Projection, key string) {
 	config := jobs.Config()
 	if text, err := config.Text(key); err == nil { // else a newer program's
 		s.value = text
+	}
+}
+
+// lookAtCron says when a schedule ticks next.
+func (s *sight) lookAtCron(jobs *projection.Projection, name string) {
+	s.cron = name
+	c, known := jobs.Cron(name)
+	switch {
+	case !known:
+	case c.Paused:
+		s.ticks = "paused"
+	case c.Next.IsZero():
+		s.ticks = "over"
+	default:
+		s.ticks = "next " + c.Next.Format(time.RFC3339)
 	}
 }
 
@@ -123,6 +148,7 @@ func (s *sight) changes(now *sight) (changes []Change) {
 		compare("job", field, from, to)
 	}
 	compare("setting", now.setting, s.value, now.value)
+	compare("schedule", firstOf(s.cron, now.cron), s.ticks, now.ticks)
 	for _, id := range s.order {
 		compare("worker", id, s.workers[id], now.workers[id])
 	}

@@ -213,6 +213,8 @@ type glance struct {
 	due      bool
 	next     int64                    // when the next job is due, if not due
 	waits    bool                     // next is valid
+	tick     int64                    // when the next tick of a schedule comes
+	ticks    bool                     // tick is valid
 	tail     int64                    // bytes of the log that no snapshot may have
 	finished bool                     // nothing is left to do for UntilEmpty or UntilIdle
 	kills    map[job.Position][]int32 // signals asked for, by run number
@@ -221,7 +223,8 @@ type glance struct {
 
 // loop claims and watches until there is a reason to stop and what runs has ended; it says why.
 func (w *worker) loop(ctx context.Context) (why string, err error) {
-	batch := 1 // slots to fill at once: grows while there is work for all of them
+	batch := 1      // slots to fill at once: grows while there is work for all of them
+	ticked := false // there may be more ticks: those of a week come in many commits, and slots are filled meanwhile
 	for {
 		changed := w.q.log.Changed()
 		g, err := w.look()
@@ -240,6 +243,10 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		if why, over := w.over(); over {
 			return why, w.failure()
 		}
+		more := ticked
+		if ticked = !ticked && w.ticksNow(g) && w.tick(); ticked {
+			continue
+		}
 		if slots := w.reserve(g.due, batch); slots > 0 {
 			if batch = min(2*batch, w.opt.Slots); w.claim(slots) < slots {
 				batch = 1
@@ -247,6 +254,9 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 			continue
 		}
 		batch = 1
+		if more && w.ticksNow(g) {
+			continue
+		}
 		if w.q.opt.Elapsed()-w.swept >= sweepFilesEvery {
 			w.sweepNow()
 		}
@@ -300,7 +310,8 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	g = glance{known: known, stopping: self.Stopping, now: self.StopNow, tail: w.q.m.tail}
 	g.next, g.waits = s.Timeline.NextDue(w.lanes)
 	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
-	if w.opt.UntilEmpty && !g.waits || w.opt.UntilIdle && !g.due {
+	g.tick, g.ticks = s.Jobs.NextTick()
+	if !w.ticksNow(g) && (w.opt.UntilEmpty && !g.waits || w.opt.UntilIdle && !g.due) {
 		g.finished = w.nothingRuns(s)
 	}
 	for _, key := range self.Running {
@@ -400,7 +411,7 @@ func (w *worker) reserve(due bool, most int) (slots int) {
 	return slots
 }
 
-// sleep returns when the log has changed, a slot is free, a job may be due, or it is time to stop. It
+// sleep returns when the log has changed, a slot is free, a job or a tick may be due, or it is time to stop. It
 // lasts at most a second, because the wall clock may be set and the directory may be deleted.
 func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
 	const (
@@ -420,9 +431,12 @@ func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
 	}
 	full := len(w.runs)+w.claiming >= w.opt.Slots
 	w.mu.Unlock()
-	wait := most
-	if left := time.Duration(g.next - w.q.opt.Now().UnixNano()); g.waits && left > 0 {
+	wait, now := most, w.q.opt.Now().UnixNano()
+	if left := time.Duration(g.next - now); g.waits && left > 0 {
 		wait = min(left, most)
+	}
+	if left := time.Duration(g.tick - now); g.ticks && left > 0 {
+		wait = min(left, wait)
 	}
 	if w.await(a, wait) && full {
 		// Nothing can be claimed, and most changes are this worker's own outcomes then: they come together.

@@ -67,6 +67,22 @@ func eventData(e job.Event) map[string]any {
 		return map[string]any{"worker": optional(e.Worker), "now": e.Now}
 	case job.WorkerLost:
 		return map[string]any{"worker": e.Worker}
+	case *job.CronAdded:
+		data := viewDefinition(&e.New)
+		data["next"] = moment(e.Next)
+		return data
+	case *job.CronChanged:
+		data := map[string]any{"cron": e.Cron, "paused": e.Paused, "next": moment(e.Next), "new": nil}
+		if e.New != nil {
+			data["new"] = viewDefinition(e.New)
+		}
+		return data
+	case job.CronRemoved:
+		return map[string]any{"cron": e.Cron}
+	case job.CronTicked:
+		return map[string]any{
+			"cron": e.Cron, "tick": moment(e.Tick), "since": moment(e.Since), "made": optional(e.Made), "skip": optional(e.Skip), "next": moment(e.Next),
+		}
 	case job.Unknown:
 		return map[string]any{"number": e.Number, "bytes": hex.EncodeToString(e.Data)}
 	}

@@ -143,6 +143,14 @@ func eventWords(e job.Event) (what, details string) {
 		return "stop requested", stopWords(e)
 	case job.WorkerLost:
 		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
+	case *job.CronAdded:
+		return "schedule added", fmt.Sprintf("%s: %s %s, %s", e.New.Name, e.New.Schedule, e.New.Zone, commandLine(e.New.Job))
+	case *job.CronChanged:
+		return cronChangedWords(e)
+	case job.CronRemoved:
+		return "schedule removed", fmt.Sprintf("schedule %d", e.Cron)
+	case job.CronTicked:
+		return tickWords(e)
 	case job.Unknown:
 		return "unknown", fmt.Sprintf("kind %d, written by a newer program", e.Number)
 	}

@@ -102,6 +102,14 @@ func everyKind() []job.Event {
 		job.StopRequested{},
 		job.StopRequested{Worker: 7, Now: true},
 		job.WorkerLost{Worker: 7},
+		&job.CronAdded{Next: 1e18, New: job.Cron{
+			Name: "nightly", Schedule: "30 2 * * *", Zone: "UTC", Missed: job.MissedAll, Overlap: job.OverlapSkip,
+			Job: job.Spec{Command: "echo é", Queue: "builds", Timeout: new(time.Minute)},
+		}},
+		&job.CronChanged{Cron: 7, Paused: true}, &job.CronChanged{Cron: 7, Next: 1e18, New: &job.Cron{Name: "n", Job: job.Spec{Kind: "mail"}}},
+		job.CronRemoved{Cron: 7},
+		job.CronTicked{Cron: 7, Tick: 1e18, Made: 3, Next: 2e18},
+		job.CronTicked{Cron: 7, Tick: 2e18, Since: 1e18, Skip: job.SkipMissed},
 		job.Unknown{Number: 99, Data: []byte{1, 2}},
 	}
 }

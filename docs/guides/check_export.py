@@ -17,6 +17,8 @@ import sys
 
 codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # a mark for each byte, as in the export
 WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze".split()
+MISSED, OVERLAP = "skip once all".split(), "allow skip".split()
+SKIP = "none missed overlap queue_full exists refused".split()
 STATE = "none pending processing completed failed dead cancelled".split()
 
 
@@ -132,6 +134,12 @@ def spec(m):
     return dict(some, id=m.text(1), command=m.text(2) or None, queue=m.text(3) or "default", priority=m.sint(4), max_retries=retries)
 
 
+def cron(m):
+    job = spec(Message(m.bytes(6)))
+    del job["id"]
+    return dict(name=m.text(1), schedule=m.text(2), zone=m.text(3), missed=MISSED[m.uint(4)], overlap=OVERLAP[m.uint(5)], job=job)
+
+
 def result(m, **data):
     r = Message(b"".join(m.all.get(3, [])))
     if not any(any(v) if isinstance(v, bytes) else v for values in r.all.values() for v in values[-1:]):
@@ -168,6 +176,10 @@ KINDS = {
     41: ("WorkerStopped", lambda m: dict(worker=m.uint(1), why=m.text(2))),
     42: ("StopRequested", lambda m: dict(worker=m.uint(1) or None, now=bool(m.uint(2)))),
     43: ("WorkerLost", lambda m: dict(worker=m.uint(1))),
+    60: ("CronAdded", lambda m: dict(cron(Message(m.bytes(1))), next=m.moment(2))),
+    61: ("CronChanged", lambda m: dict(cron=m.uint(1), paused=bool(m.uint(2)), next=m.moment(3), new=cron(Message(m.bytes(4))) if m.has(4) else None)),
+    62: ("CronRemoved", lambda m: dict(cron=m.uint(1))),
+    63: ("CronTicked", lambda m: dict(cron=m.uint(1), tick=m.moment(2), since=m.moment(3), made=m.uint(4) or None, skip=SKIP[m.uint(5)] if m.uint(5) else None, next=m.moment(6))),
 }
 
 

@@ -18,6 +18,9 @@ var constants = map[any]string{
 	job.WhyExit: "WhyExit", job.WhySignal: "WhySignal", job.WhyTimeout: "WhyTimeout", job.WhyRetries: "WhyRetries",
 	job.WhyCrashes: "WhyCrashes", job.WhyOnCrash: "WhyOnCrash", job.WhyStop: "WhyStop", job.WhyError: "WhyError",
 	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.CrashDead: "CrashDead",
+	job.MissedOnce: "MissedOnce", job.MissedAll: "MissedAll", job.OverlapSkip: "OverlapSkip",
+	job.SkipMissed: "SkipMissed", job.SkipOverlap: "SkipOverlap", job.SkipQueueFull: "SkipQueueFull", job.SkipExists: "SkipExists",
+	job.SkipRefused: "SkipRefused",
 }
 
 // event writes an event on one line.
@@ -33,7 +36,7 @@ func (s *source) value(v reflect.Value, typed bool) {
 		s.need("time")
 		fmt.Fprintf(&s.body, "time.Unix(%d, %d).UTC()", special.Unix(), special.Nanosecond())
 		return
-	case job.State, job.Why, job.OnCrash:
+	case job.State, job.Why, job.OnCrash, job.Missed, job.Overlap, job.Skip:
 		if name, ok := constants[special]; ok {
 			s.body.WriteString("job." + name)
 			return

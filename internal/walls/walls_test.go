@@ -41,7 +41,7 @@ var rooms = map[string]room{
 		reason: "sums of events are a fold like the projection's: from the events alone",
 	},
 	"decide": {
-		ours: []string{"job", "projection", "scheduler"}, pure: true,
+		ours: []string{"job", "projection", "scheduler", "scheduler/cron"}, pure: true,
 		reason: "rules are functions of state, command and time; what they could read otherwise, replay would not see",
 	},
 	"simulate": {
@@ -74,7 +74,7 @@ var rooms = map[string]room{
 	"internal/walls":   {},
 	"queue": {
 		ours: []string{
-			"job", "projection", "scheduler", "scheduler/lease", "decide", "eventlog", "internal/shell",
+			"job", "projection", "scheduler", "scheduler/cron", "scheduler/lease", "decide", "eventlog", "internal/shell",
 		},
 		library: []string{"github.com/rs/zerolog"},
 		reason:  "the engine ties the rooms together; what is above it must not be below it",
