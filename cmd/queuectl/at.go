@@ -25,6 +25,9 @@ type source interface {
 	Count(ctx context.Context, f projection.Filter) (int, error)
 	Config(ctx context.Context) ([]queue.Setting, error)
 	Workers(ctx context.Context) ([]queue.WorkerInfo, error)
+	Crons(ctx context.Context) ([]job.CronEntry, error)
+	Cron(ctx context.Context, name string) (job.CronEntry, error)
+	CronJobs(ctx context.Context, name string) ([]job.Job, error)
 	Status(ctx context.Context) (queue.Status, error)
 	History(ctx context.Context, id string) ([]queue.Record, error)
 	Explain(ctx context.Context, id string) (queue.Explanation, error)
@@ -46,6 +49,12 @@ func (p past) List(_ context.Context, f projection.Filter) ([]job.Job, error) {
 func (p past) Count(_ context.Context, f projection.Filter) (int, error) { return p.r.Count(f), nil }
 
 func (p past) Config(context.Context) ([]queue.Setting, error) { return p.r.Config(), nil }
+
+func (p past) Crons(context.Context) ([]job.CronEntry, error) { return p.r.Crons(), nil }
+
+func (p past) Cron(_ context.Context, name string) (job.CronEntry, error) { return p.r.Cron(name) }
+
+func (p past) CronJobs(_ context.Context, name string) ([]job.Job, error) { return p.r.CronJobs(name) }
 
 func (p past) Workers(context.Context) ([]queue.WorkerInfo, error) { return p.r.Workers(), nil }
 

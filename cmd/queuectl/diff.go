@@ -19,9 +19,9 @@ type diffCmd struct {
 
 // Help is shown below the usage line.
 func (diffCmd) Help() string {
-	return `Jobs that came, moved or went, settings that were changed, workers that started or ended: the
-difference of the two states, and not every step between them. For the steps there is 'queuectl log
-list'.
+	return `Jobs that came, moved or went, settings and schedules that were changed, workers that started or
+ended: the difference of the two states, and not every step between them. For the steps there is
+'queuectl log list'.
 
 Examples:
 
@@ -87,7 +87,7 @@ func printDiff(s *session, diff *queue.Diff, limit int) {
 	}
 	same := true
 	for _, t := range []table{
-		countChanges(diff), jobChanges(diff.Jobs[:len(diff.Jobs)-left]), settingChanges(diff), workerChanges(diff),
+		countChanges(diff), jobChanges(diff.Jobs[:len(diff.Jobs)-left]), settingChanges(diff), workerChanges(diff), cronChanges(diff),
 	} {
 		if len(t.rows) > 0 {
 			same = false
@@ -176,4 +176,27 @@ func workerChanges(diff *queue.Diff) table {
 		t.add(text(w.ID), text(started), text(ended))
 	}
 	return t
+}
+
+func cronChanges(diff *queue.Diff) table {
+	t := table{header: []string{"SCHEDULE", "BEFORE", "AFTER", "LAST TIME"}}
+	for _, c := range diff.Crons {
+		last := "-"
+		if c.After != nil && !c.After.Last.IsZero() {
+			last = clockTime(c.After.Last)
+		}
+		t.add(text(c.Name), cronCell(c.Before), cronCell(c.After), text(last))
+	}
+	return t
+}
+
+// cronCell shows a schedule, or that there is none.
+func cronCell(c *job.CronEntry) cell {
+	switch {
+	case c == nil:
+		return cell{"-", grey}
+	case c.Paused:
+		return cell{"paused", yellow}
+	}
+	return text(c.Schedule + " " + c.Zone)
 }

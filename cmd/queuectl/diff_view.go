@@ -15,6 +15,7 @@ type diffView struct {
 	Jobs     []jobChangeView     `json:"jobs"`
 	Settings []settingChangeView `json:"settings"`
 	Workers  []workerChangeView  `json:"workers"`
+	Crons    []cronChangeView    `json:"schedules"`
 }
 
 // placeView is a place in the log: right after the event at the position.
@@ -59,11 +60,19 @@ type workerChangeView struct {
 	Lost    bool       `json:"lost"` // it was found dead
 }
 
+// cronChangeView is what became of a schedule; null where it is not there.
+type cronChangeView struct {
+	Name   string    `json:"name"`
+	Before *cronView `json:"before"`
+	After  *cronView `json:"after"`
+}
+
 func viewDiff(diff *queue.Diff) any {
 	v := diffView{
 		From: viewPlace(diff.From), To: viewPlace(diff.To),
 		Counts: countsView{countsByName(diff.Before), countsByName(diff.After)},
 		Jobs:   []jobChangeView{}, Settings: []settingChangeView{}, Workers: []workerChangeView{},
+		Crons: []cronChangeView{},
 	}
 	for _, c := range diff.Jobs {
 		v.Jobs = append(v.Jobs, jobChangeView{
@@ -83,7 +92,17 @@ func viewDiff(diff *queue.Diff) any {
 			ID: w.ID, Started: optionalPlace(w.Started), Ended: optionalPlace(w.Ended), Lost: w.Lost,
 		})
 	}
+	for _, c := range diff.Crons {
+		v.Crons = append(v.Crons, cronChangeView{Name: c.Name, Before: optionalCron(c.Before), After: optionalCron(c.After)})
+	}
 	return v
+}
+
+func optionalCron(c *job.CronEntry) *cronView {
+	if c == nil {
+		return nil
+	}
+	return new(viewCron(*c))
 }
 
 func viewPlace(p queue.Place) placeView {

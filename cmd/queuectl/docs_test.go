@@ -96,7 +96,7 @@ func usageLine(c *kong.Node) string {
 	if len(ownFlags(c)) > 0 {
 		line += " [flags]"
 	}
-	if c.Name == "enqueue" {
+	if c.Name == "enqueue" || c.FullPath() == "queuectl cron add" {
 		line += " [-- COMMAND ARG ...]"
 	}
 	return line

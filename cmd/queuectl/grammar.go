@@ -29,6 +29,8 @@ type grammar struct {
 	Retry   retryCmd   `cmd:"" group:"Jobs:" help:"Run failed or dead jobs again at once."`
 	DLQ     dlqCmd     `cmd:"" name:"dlq" group:"Jobs:" help:"The dead letter queue: jobs that will not be retried by themselves."`
 
+	Cron cronCmd `cmd:"" group:"Schedules:" help:"Jobs at recurring times."`
+
 	Worker workerCmd `cmd:"" group:"Workers:" help:"Start, stop and list workers."`
 
 	Status   statusCmd   `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
@@ -149,11 +151,11 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	return command.Run()
 }
 
-// cutCommandLine cuts off what follows the first "--" of an enqueue: it is the job's own command line, of
-// which kong must see nothing. It is not nil if there was a "--".
+// cutCommandLine cuts off what follows the first "--" of an enqueue or a cron add: it is the job's own command
+// line, of which kong must see nothing. It is not nil if there was a "--".
 func cutCommandLine(args []string) (own, argv []string) {
 	i := slices.Index(args, "--")
-	if i < 0 || !slices.Contains(args[:i], "enqueue") {
+	if i < 0 || !slices.Contains(args[:i], "enqueue") && !slices.Contains(args[:i], "cron") {
 		return args, nil
 	}
 	return args[:i], append([]string{}, args[i+1:]...)

@@ -22,6 +22,7 @@ func TestTranscripts_AreTrue(t *testing.T) {
 	}
 	for page, commands := range map[string]int{
 		readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4,
+		docs + "/guides/cron.md":   8,
 		docs + "/guides/backup.md": 5,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
@@ -73,7 +74,8 @@ var unsettled = []struct {
 	{regexp.MustCompile(`Restored to .*`), "Restored"},
 	{regexp.MustCompile(`after \d+(\.\d+)?(ns|µs|ms|s)\b`), "after SPAN"},
 	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},
-	{regexp.MustCompile(`\b(now|\d+[smh] ago)\b`), "AGO"},
+	{regexp.MustCompile(`\b\d{8}T\d{6}Z\b`), "TICK"},
+	{regexp.MustCompile(`\b(now|\d+[smh] ago|in \d+[smhd])\b`), "AGO"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "LOG"},
 	{regexp.MustCompile(`\d+(\.\d+)? (KiB|B)\b`), "SIZE"},
