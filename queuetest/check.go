@@ -49,6 +49,11 @@ func Check(t *testing.T, h Harness) {
 			defer m.close()
 			rt.Repeat(rapid.StateMachineActions(m))
 		})
+		if fmt.Sprintf("%T", stopped) == "rapid.invalidData" {
+			// On a line of its own: rapid tells failures apart by their tracebacks, and would otherwise take what is no
+			// history at all for a short form of the one that failed.
+			panic(stopped)
+		}
 		if stopped != nil {
 			panic(stopped)
 		}
