@@ -190,6 +190,7 @@ func (m *machine) Step(t *rapid.T) {
 func (m *machine) Work(t *rapid.T) {
 	i, q := m.process(t)
 	killAt := rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "kill in run")
+	m.model.tick(m.clock.Now()) // a worker makes what has come before it claims
 	s := &session{machine: m, t: t, killAt: killAt, victim: q}
 	err := Drain(context.Background(), q, s.handlers())
 	if s.killed != nil {
@@ -353,6 +354,7 @@ func (m *machine) Check(t *rapid.T) {
 			t.Fatalf("job %d is\n  %s\nwant\n  %s", i, got, want)
 		}
 	}
+	m.checkCrons(t, fresh)
 	if m.h.Invariant != nil {
 		m.h.Invariant(t, m.processes[0])
 	}

@@ -3,7 +3,8 @@
 //
 //   - [Open] gives a queue in memory under a [Clock] that moves when it is told to.
 //   - [Drain] runs everything that is due, with your handlers, and returns when nothing is.
-//   - [Check] drives a queue and your handlers through random histories: enqueues, runs, failures,
+//   - [NextTick] moves the clock on to the next tick of a schedule.
+//   - [Check] drives a queue and your handlers through random histories: enqueues, schedules, runs, failures,
 //     processes that are killed in the middle of a job, power cuts, failing writes, clocks that step,
 //     and compares it after each step with a plain model of what the documentation promises. A failing
 //     history is shrunk to a short one.

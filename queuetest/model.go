@@ -13,8 +13,9 @@ import (
 // model is a reference queue: what the documentation promises, written as plainly as it can be, with
 // none of the engine's code. It is slow and obvious on purpose.
 type model struct {
-	jobs   []*modelJob // in order of enqueue
-	latest time.Time   // when one was enqueued that was due at once
+	jobs   []*modelJob  // in order of enqueue
+	crons  []*modelCron // in the order in which they were added
+	latest time.Time    // when one was enqueued that was due at once
 	config job.Config
 }
 

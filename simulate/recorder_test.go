@@ -175,3 +175,32 @@ func TestRecorder_ResumesWithAState(t *testing.T) {
 		}
 	}
 }
+
+// The jobs of schedules come in a simulation when their ticks made them: a schedule is a fact, and workers are not.
+func TestRun_JobsOfSchedulesComeAtTheirTicks(t *testing.T) {
+	t.Parallel()
+	r, second, position := NewRecorder(0), int64(time.Second), job.Position(0)
+	take := func(seconds int64, events ...job.Event) {
+		for _, e := range events {
+			position++
+			r.Take(job.At{Position: position, Time: seconds * second}, e)
+		}
+	}
+	take(1, job.LogCreated{}, &job.WorkerStarted{ID: "w", Slots: 1, Shell: true})
+	take(1, &job.CronAdded{New: job.Cron{Name: "c", Schedule: "@every 10s", Zone: "UTC"}, Next: 11 * second})
+	for tick := int64(11); tick <= 31; tick += 10 {
+		made := position + 1
+		take(tick, &job.JobEnqueued{Spec: job.Spec{ID: job.TickID("c", time.Unix(tick, 0)), Command: ":", MaxRetries: new(uint32)}})
+		take(tick, job.CronTicked{Cron: 3, Tick: tick * second, Made: made, Next: (tick + 10) * second})
+		run := position + 1
+		take(tick, job.JobClaimed{Job: made, Worker: 2})
+		take(tick+5, &job.JobCompleted{Job: made, Run: run, Result: job.Result{Start: tick * second, End: (tick + 5) * second}})
+	}
+	got, err := Run(r.Record(), Scenario{Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Completed != 3 || got.Makespan != 25*time.Second {
+		t.Errorf("two workers complete %d in %v, want 3 jobs in 20 s between the ticks and 5 s of the last", got.Completed, got.Makespan)
+	}
+}
