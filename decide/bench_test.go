@@ -133,3 +133,39 @@ func BenchmarkEnqueue(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/job")
 }
+
+// BenchmarkTick measures deciding and folding the next tick of so many schedules, whose minutes are spread over the
+// day: it must grow no faster than the logarithm of their number.
+func BenchmarkTick(b *testing.B) {
+	for _, schedules := range []int{1e2, 1e3, 1e4} {
+		b.Run(fmt.Sprintf("schedules=%d", schedules), func(b *testing.B) {
+			s := decide.NewState()
+			at := job.At{Position: 1, Time: noon.UnixNano()}
+			do := func(events []job.Event, err error) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, e := range events {
+					s.Fold(at, e)
+					at.Position++
+				}
+			}
+			for i := range schedules {
+				c := job.Cron{
+					Name: fmt.Sprint("c", i), Schedule: fmt.Sprintf("%d %d * * *", i%60, i/60%24), Zone: "Europe/Zurich",
+					Missed: job.MissedAll, Job: job.Spec{Command: strings.Repeat("x", 100)},
+				}
+				do(decide.AddCron(s, at, c, false))
+			}
+			made := 0
+			b.ResetTimer()
+			for b.Loop() {
+				at.Time, _ = s.Jobs.NextTick()
+				events, err := decide.Tick(s, at)
+				do(events, err)
+				made += len(events) / 2
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(made), "ns/tick")
+		})
+	}
+}

@@ -261,22 +261,19 @@ func (p *Projection) cronEntry(s *cron) job.CronEntry {
 func (c *canon) cron(s *cron) {
 	c.numbers(uint64(s.key), uint64(s.addedAt), uint64(s.changedAt), uint64(s.anchor), uint64(s.next), uint64(s.last), uint64(s.skip))
 	c.flag(s.paused)
-	c.texts([]string{s.name, s.definition})
+	c.text(s.name)
+	c.text(s.definition)
 	c.numbers(uint64(len(s.jobs)))
 	for _, key := range s.jobs {
 		c.numbers(uint64(key))
 	}
 }
 
+// cron takes a schedule, whose texts share the memory of what they are taken from: that is most of it.
 func (t *taker) cron() *cron {
 	s := &cron{
 		key: t.position(), addedAt: t.int(), changedAt: t.int(), anchor: t.int(), next: t.int(), last: t.int(),
-		skip: job.Skip(t.number()), paused: t.flag(),
-	}
-	if texts := t.texts(); len(texts) == 2 {
-		s.name, s.definition = texts[0], texts[1]
-	} else {
-		t.bad = true
+		skip: job.Skip(t.number()), paused: t.flag(), name: t.text(), definition: t.text(),
 	}
 	for range t.length() {
 		s.jobs = append(s.jobs, t.position())

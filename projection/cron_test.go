@@ -155,3 +155,24 @@ func TestDueCrons_AgreesWithALookAtAll(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkLoad_Schedules measures what schedules cost whoever opens a queue that rests on a snapshot: it must
+// grow with their number and no faster.
+func BenchmarkLoad_Schedules(b *testing.B) {
+	for _, schedules := range []int{1e2, 1e3, 1e4} {
+		b.Run(fmt.Sprintf("schedules=%d", schedules), func(b *testing.B) {
+			h := newHistory()
+			for i := range schedules {
+				h.add(cronAdded(fmt.Sprint("c", i), noon.Add(time.Duration(i)*time.Second)))
+			}
+			file := &memoryFile{}
+			if err := h.Save(0, file); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				projection.Load([]projection.File{reading{file}})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(schedules), "ns/schedule")
+		})
+	}
+}
