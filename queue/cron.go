@@ -163,8 +163,14 @@ func (w *worker) ticksNow(g glance) bool {
 // reports whether there may be more.
 func (w *worker) tick() bool {
 	var decided []job.Event
+	names := map[job.Position]string{}
 	p := w.q.proposal("", func(s *decide.State, at job.At) (events []job.Event, err error) {
 		decided, err = decide.Tick(s, at)
+		for _, e := range decided {
+			if e, ok := e.(job.CronTicked); ok {
+				names[e.Cron] = s.Jobs.CronName(e.Cron)
+			}
+		}
 		return decided, err
 	})
 	err := w.q.log.Append(w.ctx, p)
@@ -179,16 +185,30 @@ func (w *worker) tick() bool {
 		return false
 	}
 	for i, e := range decided {
-		e, ok := e.(job.CronTicked)
-		if !ok {
-			continue
+		if e, ok := e.(job.CronTicked); ok {
+			id := ""
+			if e.Made != 0 {
+				id = decided[i-1].(*job.JobEnqueued).Spec.ID
+			}
+			w.logTick(names[e.Cron], e, id)
 		}
-		if e.Made != 0 {
-			w.logger.Info().Str("job", decided[i-1].(*job.JobEnqueued).Spec.ID).Time("tick", time.Unix(0, e.Tick).UTC()).Msg("schedule ticked")
-			continue
-		}
-		w.logger.Warn().Uint64("schedule", uint64(e.Cron)).Time("tick", time.Unix(0, e.Tick).UTC()).Stringer("why", e.Skip).
-			Msg("schedule ticked without a job")
 	}
 	return len(decided) > 0
+}
+
+// logTick says what became of a tick. What the schedule itself asks for is no reason to worry.
+func (w *worker) logTick(name string, e job.CronTicked, id string) {
+	ev, what := w.logger.Info(), "schedule ticked"
+	switch {
+	case e.Made != 0:
+		ev = ev.Str("job", id)
+	case e.Skip == job.SkipOverlap || e.Skip == job.SkipMissed:
+		ev, what = ev.Stringer("why", e.Skip), "schedule ticked without a job"
+	default:
+		ev, what = w.logger.Warn().Stringer("why", e.Skip), "schedule ticked without a job"
+	}
+	if e.Since != 0 {
+		ev = ev.Time("since", time.Unix(0, e.Since).UTC())
+	}
+	ev.Str("schedule", name).Time("tick", time.Unix(0, e.Tick).UTC()).Msg(what)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"time"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
@@ -135,4 +136,40 @@ func ExampleQueue_List() {
 	}
 	fmt.Println()
 	// Output: a b c
+}
+
+// A schedule makes a job of each of its ticks while a worker runs; here one that comes late makes up for what was
+// missed.
+func ExampleQueue_AddCron() {
+	ctx := context.Background()
+	now := time.Date(2030, 1, 31, 8, 0, 0, 0, time.UTC)
+	q, err := queue.NewMemory().Open(ctx, queue.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer q.Close()
+	entry, err := q.AddCron(ctx, job.Cron{
+		Name: "digest", Schedule: "0 9 * * *", Zone: "Europe/Zurich", Missed: job.MissedAll, Job: job.Spec{Kind: "digest"},
+	}, false)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, tick := range queue.NextTicks(entry, 2) {
+		fmt.Println(tick)
+	}
+	now = now.Add(49 * time.Hour)
+	digest := func(_ context.Context, j job.Job) error {
+		fmt.Println(j.Spec.ID)
+		return nil
+	}
+	if err := q.Run(ctx, queue.WorkerOptions{UntilEmpty: true, Handlers: map[string]queue.Handler{"digest": digest}}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 2030-02-01 08:00:00 +0000 UTC
+	// 2030-02-02 08:00:00 +0000 UTC
+	// digest-20300201T080000Z
+	// digest-20300202T080000Z
 }

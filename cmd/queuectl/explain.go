@@ -153,6 +153,9 @@ func adviceFor(e *queue.Explanation) []string {
 			advice = append(advice, "queuectl logs "+id, "queuectl dlq retry "+id)
 		}
 	}
+	if name := e.Job.Spec.Tags[job.CronTag]; name != "" {
+		advice = append(advice, "queuectl cron show "+job.Quote([]string{name}))
+	}
 	return slices.Compact(advice)
 }
 
