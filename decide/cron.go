@@ -11,7 +11,8 @@ import (
 )
 
 // AddCron makes a schedule known, from the first tick after now on. With replace, a schedule of that name gets
-// this definition instead, and stays paused if it is; there is no event if it has it already. Errors:
+// this definition instead, and stays paused if it is; there is no event if it has it already. If its times stay
+// the same, so does its next tick: who replaces often postpones nothing. Errors:
 // job.ErrInvalid, also for a schedule that never ticks; job.ErrCronExists.
 func AddCron(s *State, at job.At, c job.Cron, replace bool) ([]job.Event, error) {
 	if err := c.Validate(); err != nil {
@@ -44,6 +45,8 @@ func AddCron(s *State, at job.At, c job.Cron, replace bool) ([]job.Event, error)
 		return nil, nil
 	case old.Paused:
 		next = 0
+	case old.SameTimes(&c) && !old.Next.IsZero():
+		next = old.Next.UnixNano()
 	}
 	return []job.Event{&job.CronChanged{Cron: old.Key, Paused: old.Paused, Next: next, New: &c}}, nil
 }

@@ -128,6 +128,12 @@ func TestAddCron_ReplaceChangesWhatIsThere(t *testing.T) {
 	if e := w.cron("m"); e.Key != key || !e.Next.Equal(noon.Add(30*time.Second)) || !e.Anchor.Equal(noon.Add(10*time.Second)) || !e.AddedAt.Equal(noon) {
 		t.Errorf("the schedule is %+v", e)
 	}
+	w.pass(10 * time.Second)
+	c.Job.Command = "false"
+	w.must(decide.AddCron(w.State, w.at, c, true))
+	if e := w.cron("m"); !e.Next.Equal(noon.Add(30*time.Second)) || !e.Anchor.Equal(noon.Add(10*time.Second)) || e.Job.Command != "false" {
+		t.Errorf("another command has moved the times: %+v", e)
+	}
 	w.must(decide.PauseCron(w.State, w.at, []string{"m"}, true))
 	c.Schedule = "@hourly"
 	w.must(decide.AddCron(w.State, w.at, c, true))

@@ -59,7 +59,7 @@ type CronEntry struct {
 	Key       Position  // of its CronAdded event
 	AddedAt   time.Time // of that event
 	ChangedAt time.Time // of the last one that changed the schedule, the pausing included
-	Anchor    time.Time // where @every counts from: when the schedule got its present definition
+	Anchor    time.Time // where @every counts from: when the schedule got its present times
 	Paused    bool
 	Next      time.Time  // its next tick; zero = none: it is paused, or ticks no more
 	Last      time.Time  // the last tick that was decided; zero = none yet
@@ -87,6 +87,11 @@ func (c *Cron) Validate() error {
 		return refusal("run_at and delay: the schedule says when its jobs are due")
 	}
 	return c.Job.Validate()
+}
+
+// SameTimes says that two schedules tick at the same times, as far as their definitions say.
+func (c *Cron) SameTimes(other *Cron) bool {
+	return c.Schedule == other.Schedule && c.Zone == other.Zone
 }
 
 // CheckCronName returns an error that wraps ErrInvalid if no schedule can have this name.

@@ -138,7 +138,10 @@ func (p *Projection) cronChanged(at job.At, e *job.CronChanged) error {
 		return p.misfit(at, e, "a schedule that is paused has no next tick")
 	}
 	if e.New != nil {
-		s.definition, s.anchor = encodeCron(e.New), at.Time
+		if old := p.cronEntry(s); !old.SameTimes(e.New) {
+			s.anchor = at.Time
+		}
+		s.definition = encodeCron(e.New)
 	}
 	s.paused, s.changedAt = e.Paused, at.Time
 	p.crons.setNext(s, e.Next)
