@@ -122,11 +122,12 @@ func (s *dirStore) followed() (bool, error) {
 	if there, err := exists(s.root, logDir+"/"+segmentName(s.tip.segment)); err != nil || there {
 		return false, err
 	}
-	// What was not sealed yet may have moved twice meanwhile.
+	// What was not sealed yet may have moved twice meanwhile, or was pruned: then whoever reads it will tell, too.
 	var err error
 	switch _, err = s.archive.open(next); {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		begins, err := lastBase(s.dir)
+		return begins >= next, err
 	case damaged(err) != nil:
 		return true, nil // whoever reads it will tell
 	}

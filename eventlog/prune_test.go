@@ -347,3 +347,32 @@ func TestPrune_TheNextOneFinishesIt(t *testing.T) {
 		}
 	}
 }
+
+// Who slept while the segments behind its own were pruned begins again, and does not take its own for the last.
+func TestPrune_WhoSleptBeginsAgain(t *testing.T) {
+	t.Parallel()
+	for _, readOnly := range []bool{false, true} {
+		dir := t.TempDir()
+		busy := openIn(t, dirWorld(dir), Options{SegmentSize: 1000, disk: &quickDisk})
+		slow := openIn(t, dirWorld(dir), Options{ReadOnly: readOnly, disk: &quickDisk})
+		slow.view(t)
+		for range 30 {
+			busy.append(t, strings.Repeat("x", 300))
+		}
+		if err := busy.Close(); err != nil { // which seals segments
+			t.Fatal(err)
+		}
+		pruneAt(t, dir, archiveOf(t, dir, math.MaxUint64).Through)
+		want, damage := folded(t, dir)
+		lines, head := slow.view(t)
+		if len(lines) != 31 || head.Commit != 31 || len(want) != 31 || damage != nil || slow.state.resets == 0 {
+			t.Errorf("read only %v: it has %d lines, at commit %d, after %d resets; %d, %v", readOnly, len(lines), head.Commit, slow.state.resets, len(want), damage)
+		}
+		if !readOnly {
+			slow.append(t, "after it")
+		}
+		if r := verify(t, dir); len(r.Damage) > 0 {
+			t.Errorf("verify says %+v", r.Damage)
+		}
+	}
+}
