@@ -183,9 +183,6 @@ func (p *pruner) run(ctx context.Context, through Commit) (Pruned, error) {
 			return did, err
 		}
 	}
-	if err := p.disk.syncDir(filepath.Join(p.dir, baseDir)); err != nil {
-		return did, err
-	}
 	return did, p.removePruned()
 }
 
@@ -232,10 +229,14 @@ func (a *archiver) copyBase(from, to string) error {
 	return a.disk.write(to, func(w *os.File) error { _, err := io.Copy(w, f); return err })
 }
 
-// removePruned removes the archives that were pruned, and the bases before the one that counts.
+// removePruned removes the archives that were pruned, and the bases before the one that counts. Whoever gave that its
+// name may have died before he synced it.
 func (a *archiver) removePruned() error {
 	begins, err := lastBase(a.dir)
 	if err != nil || begins == 0 {
+		return err
+	}
+	if err := a.disk.syncDir(filepath.Join(a.dir, baseDir)); err != nil {
 		return err
 	}
 	files, _, err := listAllArchives(a.dir)

@@ -39,7 +39,7 @@ var plantsInSnapshots = []plant{
 	},
 	{
 		name:  "archives go before the name of the base is on the disk",
-		edits: []edit{{"eventlog/prune.go", "if err := p.disk.syncDir(filepath.Join(p.dir, baseDir)); err != nil {", "if err != nil {"}},
+		edits: []edit{{"eventlog/prune.go", "if err := a.disk.syncDir(filepath.Join(a.dir, baseDir)); err != nil {\n\t\treturn err\n\t}\n\tfiles", "files"}},
 		pkg:   "eventlog", test: "TestCrashStates_LoseNothingThatWasAnswered",
 	},
 	{
