@@ -143,6 +143,11 @@ func (b *backup) durable(ctx context.Context) (Commit, error) {
 
 // files adds everything that a log's directory needs.
 func (b *backup) files(ctx context.Context) error {
+	// First of all: the event of this base is durable by then.
+	var err error
+	if b.tip, err = origin(b.dir, b.src.id); err != nil {
+		return err
+	}
 	// What is durable is asked before the segments are listed: they can only hold more by then.
 	through, err := b.durable(ctx)
 	if err != nil {
@@ -166,9 +171,6 @@ func (b *backup) files(ctx context.Context) error {
 		return bad[0]
 	}
 	// After the archives: whoever has pruned before that had a base.
-	if b.tip, err = origin(b.dir, b.src.id); err != nil {
-		return err
-	}
 	if err := b.base(); err != nil {
 		return err
 	}
@@ -205,10 +207,10 @@ func (b *backup) files(ctx context.Context) error {
 	return nil
 }
 
-// base adds both files of the base, if there is one.
+// base adds both files of the base, if there is one. It is still the one that the backup begins with.
 func (b *backup) base() error {
 	check, bad, err := checkBase(b.dir, b.src.id)
-	if err != nil || check == nil {
+	if err != nil || check == nil && len(bad) == 0 {
 		return err
 	}
 	if len(bad) > 0 {
@@ -219,8 +221,11 @@ func (b *backup) base() error {
 	}
 	for _, path := range basePaths(b.dir, check.Head.Commit) {
 		f, err := os.Open(path)
-		if errors.Is(err, fs.ErrNotExist) && check.Files == 1 {
-			continue
+		if errors.Is(err, fs.ErrNotExist) {
+			if check.Files == 1 && path != check.Path {
+				continue
+			}
+			err = errMeanwhile
 		}
 		if err != nil {
 			return fmt.Errorf("open base: %w", err)
@@ -236,9 +241,6 @@ func (b *backup) base() error {
 	}
 	return nil
 }
-
-// errMeanwhile is the error of a backup that reads what is being removed.
-var errMeanwhile = fmt.Errorf("the log %w while it was read: begin again", ErrPruned)
 
 // groups reads the manifests of the archives, and returns the last commit in them.
 func (b *backup) groups(archives []archiveFile) (groups []*group, last Commit, err error) {

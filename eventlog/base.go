@@ -23,6 +23,9 @@ const (
 // ErrPruned says that a place in the log was pruned: see [Prune].
 var ErrPruned = errors.New("was pruned")
 
+// errMeanwhile is the error of who reads all of the log while some of that is being removed.
+var errMeanwhile = fmt.Errorf("the log %w while it was read: begin again", ErrPruned)
+
 // basePaths are the two files of the base that ends with the commit.
 func basePaths(dir string, c Commit) [2]string {
 	path := filepath.Join(dir, baseDir, segmentName(c))
@@ -52,22 +55,34 @@ func lastBase(dir string) (last Commit, err error) {
 // openBase opens the newest base, by the first of its files that is not in bad and can be used; nil if there is
 // none. It notes in bad those that cannot. The error is a *CorruptError if none can.
 func openBase(dir string, id LogID, bad map[string]error) (*Snapshot, error) {
-	c, err := lastBase(dir)
-	if err != nil || c == 0 {
-		return nil, err
-	}
-	paths := basePaths(dir, c)
-	for _, path := range paths {
-		if bad[path] != nil {
-			continue
+	for last := Commit(0); ; {
+		c, err := lastBase(dir)
+		if err != nil || c == 0 {
+			return nil, err
 		}
-		s, err := openBaseFile(path, id, c)
-		if err == nil {
-			return s, nil
+		paths := basePaths(dir, c)
+		if c == last {
+			return nil, baseDamage(paths[0], c, bad[paths[0]])
 		}
-		bad[path] = err
+		last = c // should neither do, it may be gone because there is a newer one
+		for _, path := range paths {
+			if bad[path] != nil {
+				continue
+			}
+			s, err := openBaseFile(path, id, c)
+			if err == nil || unopened(err) {
+				return s, err
+			}
+			bad[path] = err
+		}
 	}
-	return nil, baseDamage(paths[0], c, bad[paths[0]])
+}
+
+// unopened says that a file is there and was not opened, as when this process may not or has too many open: that says
+// nothing of what is in it.
+func unopened(err error) bool {
+	failed, ok := errors.AsType[*fs.PathError](err)
+	return ok && failed.Op == "open" && !errors.Is(err, fs.ErrNotExist)
 }
 
 func openBaseFile(path string, id LogID, c Commit) (*Snapshot, error) {
@@ -151,7 +166,7 @@ type BaseCheck struct {
 }
 
 // checkBase checks both files of the base to their last bytes; nil if there is none. That one of them is not there is
-// no damage: the power may have been cut between the two.
+// no damage: the power may have been cut between the two. The error is ErrPruned if there is a newer base by now.
 func checkBase(dir string, id LogID) (check *BaseCheck, damage []*CorruptError, err error) {
 	c, err := lastBase(dir)
 	if err != nil || c == 0 {
@@ -161,6 +176,8 @@ func checkBase(dir string, id LogID) (check *BaseCheck, damage []*CorruptError, 
 		found, err := checkBaseFile(path, id, c)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+		case unopened(err):
+			return nil, nil, err
 		case err != nil:
 			damage = append(damage, baseDamage(path, c, err))
 		case check == nil:
@@ -172,7 +189,7 @@ func checkBase(dir string, id LogID) (check *BaseCheck, damage []*CorruptError, 
 		}
 	}
 	if check == nil && len(damage) == 0 {
-		return nil, nil, fmt.Errorf("look at the base: %w", fs.ErrNotExist) // it was pruned meanwhile
+		return nil, nil, errMeanwhile
 	}
 	return check, damage, nil
 }

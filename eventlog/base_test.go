@@ -151,9 +151,107 @@ func TestBackup_OfAPrunedLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(t, basePaths(dir, h.commitsBefore(6))[0], nil)
-	if _, err := Backup(t.Context(), dir, io.Discard, BackupOptions{}); damaged(err) == nil {
-		t.Errorf("of a damaged base: %v", err)
+	whole, err := os.ReadFile(basePaths(dir, h.commitsBefore(6))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[snapHeaderSize] ^= 1 // of a block
+	for _, wrong := range [][]byte{whole, nil} {
+		for _, path := range basePaths(dir, h.commitsBefore(6)) {
+			put(t, path, wrong)
+		}
+		if _, err := Backup(t.Context(), dir, io.Discard, BackupOptions{}); damaged(err) == nil {
+			t.Errorf("of a damaged base: %v", err)
+		}
+	}
+}
+
+// A backup has the base that it begins with, whose event is in it.
+func TestBackup_WhilePruning(t *testing.T) {
+	t.Parallel()
+	h, dir := inThreeArchives(t, 810)
+	id, err := readFormat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, through := range []Commit{h.commitsBefore(3), h.commitsBefore(6)} {
+		b := backup{dir: dir, src: newDirSource(dir, id)}
+		if b.tip, err = origin(dir, id); err != nil {
+			t.Fatal(err)
+		}
+		pruneAt(t, dir, through)
+		if err := b.base(); !errors.Is(err, ErrPruned) {
+			t.Errorf("pruned through %d meanwhile: got %v", through, err)
+		}
+	}
+}
+
+// That a base is gone because there is a newer one is no damage, nor is one that cannot be opened.
+func TestBase_IsTheNewest(t *testing.T) {
+	t.Parallel()
+	h := manySegments(t, 811, 1)
+	dir := h.write(t)
+	id, err := readFormat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, baseDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const bases = 500
+	next := func(c Commit) error {
+		at := Checkpoint{Head: Head{Commit: c, Position: Position(c)}, Segment: 1, Offset: 1}
+		temp := filepath.Join(dir, baseDir, unfinished)
+		err := quickDisk.write(temp, func(f *os.File) error {
+			return writeSnapshot(f, id, Head{}, at, func(*SnapshotWriter) error { return nil })
+		})
+		if err == nil {
+			err = os.Rename(temp, basePaths(dir, c)[0])
+		}
+		if err == nil && c > 1 {
+			err = os.Remove(basePaths(dir, c-1)[0])
+		}
+		return err
+	}
+	if err := next(1); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		defer close(done)
+		for c := Commit(2); c <= bases; c++ {
+			if err := next(c); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for pruning, last := true, Commit(0); pruning; {
+		select {
+		case err := <-done:
+			if pruning = false; err != nil {
+				t.Fatal(err)
+			}
+		default:
+		}
+		at, err := origin(dir, id)
+		if err != nil || at.head.Commit < last {
+			t.Fatalf("got %+v after commit %d, %v", at.head, last, err)
+		}
+		last = at.head.Commit
+		if _, bad, err := checkBase(dir, id); len(bad) > 0 || err != nil && !errors.Is(err, ErrPruned) {
+			t.Fatalf("checked: %v, %v", bad, err)
+		}
+	}
+	path := basePaths(dir, bases)[0]
+	if err := errors.Join(os.Remove(path), os.Symlink(path, path)); err != nil {
+		t.Skip(err)
+	}
+	if _, err := origin(dir, id); err == nil || damaged(err) != nil {
+		t.Errorf("one that cannot be opened: got %v", err)
+	}
+	if _, bad, err := checkBase(dir, id); err == nil || len(bad) > 0 {
+		t.Errorf("checked, one that cannot be opened: got %v, %v", bad, err)
 	}
 }
 
