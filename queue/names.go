@@ -26,6 +26,8 @@ type names struct {
 	looked map[job.Position]name     // that were looked up, and those that were found on the way
 }
 
+func newNames(dir string, open openLog) names { return names{open: open, base: &baseNames{dir: dir}} }
+
 // liveName is the name of a job that has not completed.
 type liveName struct {
 	name

@@ -175,18 +175,26 @@ func TestPrune_OldJobsLiveOn(t *testing.T) {
 	if err != nil || len(records) != 2 || records[0].ID != "early" || job.KindOf(records[1].Event) != job.KindJobCompleted {
 		t.Errorf("history: %+v, %v", records, err)
 	}
-	named := false
-	err = q.Read(ctx, func(r queue.Record) error {
-		if job.Of(r.Event) == find(t, q, "early2").Key {
-			named = true
-			if r.ID != "early2" || r.Queue != job.DefaultQueue {
-				t.Errorf("read: %+v", r)
+	early2 := find(t, q, "early2").Key
+	for how, read := range map[string]func(func(queue.Record) error) error{
+		"read": func(fn func(queue.Record) error) error { return q.Read(ctx, fn) },
+		"salvage": func(fn func(queue.Record) error) error {
+			return q.Salvage(ctx, fn, func(g eventlog.Gap) error { return fmt.Errorf("gap %+v", g) })
+		},
+	} {
+		named := false
+		err := read(func(r queue.Record) error {
+			if job.Of(r.Event) == early2 {
+				named = true
+				if r.ID != "early2" || r.Queue != job.DefaultQueue {
+					t.Errorf("%s: %+v", how, r)
+				}
 			}
+			return nil
+		})
+		if err != nil || !named {
+			t.Errorf("%s: %v, %v", how, named, err)
 		}
-		return nil
-	})
-	if err != nil || !named {
-		t.Errorf("read: %v, %v", named, err)
 	}
 	if report, err := q.Snapshot(ctx); err != nil || report.Head.Commit <= archive.Last {
 		t.Errorf("snapshot: %+v, %v", report, err)

@@ -17,7 +17,7 @@ func (q *Queue) Salvage(ctx context.Context, fn func(Record) error, gap func(eve
 	if err := q.view(ctx, func(*decide.State) {}); err != nil { // as for Read
 		return err
 	}
-	t := &Trail{names: names{open: q.reader}}
+	t := &Trail{names: newNames(q.dir, q.reader)}
 	return eventlog.Salvage(ctx, q.dir, func(e *eventlog.Entry) error {
 		c, err := t.take(ctx, e)
 		if err != nil {

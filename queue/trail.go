@@ -39,7 +39,7 @@ func newTrail(dir string, open openLog, from job.Position) (*Trail, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Trail{log: r, names: names{open: open, base: &baseNames{dir: dir}}}, nil
+	return &Trail{log: r, names: newNames(dir, open)}, nil
 }
 
 // Next returns the next commit. It and what it points to, except the events, is valid until the next call.
