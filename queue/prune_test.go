@@ -248,3 +248,39 @@ func TestPrunable_EndsBeforeTheMoment(t *testing.T) {
 		}
 	}
 }
+
+// A repair that takes away the event of a prune does not make a theft of it.
+func TestRepair_TellsOfAPruneAgain(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	q, archive := longLog(t)
+	dir := q.Dir()
+	if _, err := q.Prune(queue.Because(ctx, "of age"), archive.Last); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segments, err := filepath.Glob(filepath.Join(dir, "*", strings.Repeat("[0-9]", 20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments = slices.DeleteFunc(segments, func(path string) bool { return filepath.Base(filepath.Dir(path)) == "base" })
+	first := slices.MinFunc(segments, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	b, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[100] ^= 1
+	if err := os.WriteFile(first, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := queue.Repair(queue.Because(ctx, "as a test"), dir, queue.Options{}, nil)
+	if err != nil || len(plan.Damage) == 0 {
+		t.Fatalf("repair: %+v, %v", plan, err)
+	}
+	report, err := queue.Verify(ctx, dir, eventlog.VerifyOptions{})
+	if err != nil || len(report.Damage) > 0 || report.Base == nil {
+		t.Errorf("verify: %+v, %v", report, err)
+	}
+}

@@ -38,6 +38,10 @@ func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog
 		}
 		return setOutputAside(dir, job.Position(plan.Head.Position))
 	}
+	pruned, err := prunedBy(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	plan, err := eventlog.RepairLog(ctx, dir, eventlog.RepairOptions{
 		Accepted: accepted, Confirm: setAside, AllowNetworkFS: opt.AllowNetworkFS, OnWait: opt.OnWait,
 	})
@@ -56,10 +60,22 @@ func Repair(ctx context.Context, dir string, opt Options, confirm func(*eventlog
 	if errors.Is(err, errRecordOnly) || untouched && errors.Is(err, eventlog.ErrReadOnly) {
 		err = nil // all of them are in the log
 	}
+	if err == nil && pruned != nil && len(plan.Damage) > 0 {
+		err = q.tellPruned(ctx, *pruned)
+	}
 	if err != nil {
 		err = fmt.Errorf("record repair: %w", err)
 	}
 	return plan, errors.Join(err, q.Close())
+}
+
+// tellPruned appends an event that names the base, unless one is there.
+func (q *Queue) tellPruned(ctx context.Context, pruned job.ArchivePruned) error {
+	there, err := prunedBy(ctx, q.dir)
+	if err != nil || there != nil {
+		return err
+	}
+	return q.change(ctx, func(*decide.State, job.At) ([]job.Event, error) { return []job.Event{pruned}, nil })
 }
 
 // setOutputAside moves the output of all runs behind a position to output/lost, under names that tell one
