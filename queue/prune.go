@@ -73,7 +73,7 @@ func (q *Queue) Prune(ctx context.Context, through eventlog.Commit) (Pruned, err
 
 // saveAt writes the state at a place in the log of the queue in dir.
 func saveAt(ctx context.Context, dir string, at eventlog.Checkpoint, w projection.Sink) error {
-	r, err := OpenReplay(dir)
+	r, err := openReplay(dir)
 	if err != nil {
 		return err
 	}

@@ -33,29 +33,41 @@ func longLog(t *testing.T) (*queue.Queue, eventlog.ArchiveInfo) {
 	if _, err := q.SetConfig(ctx, "max_retries", "7"); err != nil {
 		t.Fatal(err)
 	}
-	for part := range 14 {
-		var specs []job.Spec
-		for i := range 800 {
-			specs = append(specs, job.Spec{ID: fmt.Sprintf("j%d-%d", part, i), Kind: "bulk", Payload: []byte(`"` + strings.Repeat("x", 250) + `"`)})
-		}
-		if _, err := q.EnqueueMany(ctx, specs, queue.EnqueueOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		if part == 12 {
-			if err := q.Close(); err != nil { // which seals segments
-				t.Fatal(err)
-			}
-			q = open(t, q.Dir())
-			if _, err := queue.Archive(ctx, q.Dir(), eventlog.ArchiveOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	grow(t, q, "j", 0, 13)
+	q = archived(t, q)
+	grow(t, q, "j", 13, 14)
 	list, err := queue.Prunable(ctx, q.Dir(), queue.Moment{})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("archives are %+v, %v", list, err)
 	}
 	return q, list[0]
+}
+
+// grow enqueues jobs, about 300 KiB of events for each part.
+func grow(t *testing.T, q *queue.Queue, id string, from, to int) {
+	t.Helper()
+	for part := from; part < to; part++ {
+		var specs []job.Spec
+		for i := range 800 {
+			specs = append(specs, job.Spec{ID: fmt.Sprintf("%s%d-%d", id, part, i), Kind: "bulk", Payload: []byte(`"` + strings.Repeat("x", 250) + `"`)})
+		}
+		if _, err := q.EnqueueMany(t.Context(), specs, queue.EnqueueOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// archived opens the queue again, and archives what can be.
+func archived(t *testing.T, q *queue.Queue) *queue.Queue {
+	t.Helper()
+	if err := q.Close(); err != nil { // which seals segments
+		t.Fatal(err)
+	}
+	q = open(t, q.Dir())
+	if _, err := queue.Archive(t.Context(), q.Dir(), eventlog.ArchiveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return q
 }
 
 func TestPrune_StatesAreWhatTheyWere(t *testing.T) {
@@ -133,6 +145,46 @@ func TestPrune_StatesAreWhatTheyWere(t *testing.T) {
 		t.Errorf("who has lived through it has another state, %v", err)
 	}
 	if report, err := queue.Verify(ctx, q.Dir(), eventlog.VerifyOptions{}); err != nil || len(report.Damage) > 0 || report.Base == nil {
+		t.Errorf("verify: %+v, %v", report, err)
+	}
+}
+
+// A base is made of the one before it, with jobs of every age.
+func TestPrune_Again(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	q, archive := longLog(t)
+	if _, err := q.Prune(ctx, archive.Last); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Cancel(ctx, "j0-0"); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, q, "again", 0, 13)
+	q = archived(t, q)
+	list, err := queue.Prunable(ctx, q.Dir(), queue.Moment{})
+	if err != nil || len(list) != 1 || list[0].First != archive.Last+1 {
+		t.Fatalf("archives are %+v, %v", list, err)
+	}
+	r := replay(t, q)
+	if err := r.To(ctx, queue.Moment{Position: job.Position(list[0].To)}); err != nil {
+		t.Fatal(err)
+	}
+	want, live := r.Digest(), replayedDigest(t, q.Dir())
+	if did, err := q.Prune(ctx, list[0].Last); err != nil || did.First != archive.Last+1 {
+		t.Fatalf("got %+v, %v", did, err)
+	}
+	if r := replay(t, q); r.Digest() != want || r.Position() != job.Position(list[0].To) {
+		t.Errorf("the state of the base, at %d, is not what it was", r.Position())
+	}
+	if err := os.RemoveAll(filepath.Join(q.Dir(), "snapshot")); err != nil {
+		t.Fatal(err)
+	}
+	q = open(t, q.Dir())
+	for _, id := range []string{"early", "j0-0", "again0-0"} {
+		find(t, q, id)
+	}
+	if report, err := queue.Verify(ctx, q.Dir(), eventlog.VerifyOptions{}); err != nil || len(report.Damage) > 0 || live == want {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }

@@ -45,6 +45,15 @@ type Replay struct {
 // OpenReplay opens the log of the queue in dir, for reading. Errors: eventlog.ErrNoLog, eventlog.ErrNotOurs,
 // eventlog.ErrNewer, *eventlog.CorruptError.
 func OpenReplay(dir string) (*Replay, error) {
+	r, err := openReplay(dir)
+	if err == nil {
+		r.state.LoadLive()
+	}
+	return r, err
+}
+
+// openReplay is OpenReplay without the jobs that wait or run in the timeline: the state can be saved.
+func openReplay(dir string) (*Replay, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolve directory: %w", err)
@@ -67,6 +76,7 @@ func (q *Queue) Replay(ctx context.Context) (*Replay, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
+	r.state.LoadLive()
 	return r, nil
 }
 
@@ -82,7 +92,6 @@ func (r *Replay) begin() (err error) {
 		}
 		if r.base != nil {
 			r.state = decide.LoadState(projectionFiles([]*eventlog.Snapshot{r.base}))
-			r.state.LoadLive()
 			r.head = r.base.At.Head
 		}
 		if r.reader, err = r.open(r.begins()); !errors.Is(err, eventlog.ErrPruned) || try == tries {
