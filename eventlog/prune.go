@@ -105,10 +105,10 @@ type Pruned struct {
 // their place: see docs/decisions/0009-prune.md. Everybody else may go on meanwhile; who reads what is being removed
 // gets ErrPruned.
 //
-// At every moment the log is whole from its first commit on, or from a base, also after a power cut. An error before
-// Record has returned nil means that nothing has changed. One after that is returned beside what was pruned: whoever
-// archives or prunes next removes what was to go. Errors: ErrNotArchived if no archive ends with through; ErrDiskFull,
-// ErrReadOnly, that of ctx, of Save or Record, a *CorruptError.
+// At every moment the log is whole from its first commit on, or from a base, also after a power cut. An error beside the
+// zero Pruned means that nothing was removed, even if Record has told of it. One after that is returned beside what was
+// pruned: whoever archives or prunes next removes what is left of it. Errors: ErrNotArchived if no archive ends with through; ErrPruned if somebody else
+// was faster; ErrDiskFull, ErrReadOnly, that of ctx, of Save or Record, a *CorruptError.
 func Prune(ctx context.Context, dir string, through Commit, opt PruneOptions) (Pruned, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *pruner) run(ctx context.Context, through Commit) (Pruned, error) {
 	}
 	i := slices.IndexFunc(archives, func(a ArchiveInfo) bool { return a.Last == through })
 	if i < 0 {
-		return Pruned{}, fmt.Errorf("commit %d: %w", through, ErrNotArchived)
+		return Pruned{}, p.notThere(through)
 	}
 	did := Pruned{First: archives[0].First, From: archives[0].From, Last: through, To: archives[i].To, Hash: archives[i].Hash}
 	for _, a := range archives[:i+1] {
@@ -171,19 +171,32 @@ func (p *pruner) run(ctx context.Context, through Commit) (Pruned, error) {
 	if did.Base, err = p.writeBase(ctx, archives[i].end); err == nil {
 		err = p.opt.Record(did)
 	}
-	temp := p.temp()
+	temp, paths := p.temp(), basePaths(p.dir, through)
+	if err == nil {
+		err = os.Rename(temp[0], paths[0])
+	}
 	if err != nil {
 		os.Remove(temp[0]) // what is left of them would be in nobody's way
 		os.Remove(temp[1])
 		return Pruned{}, err
 	}
 	// From here on it has happened. Who finds one of the two has enough.
-	for i, path := range basePaths(p.dir, through) {
-		if err := os.Rename(temp[i], path); err != nil {
-			return did, err
-		}
+	if err := os.Rename(temp[1], paths[1]); err != nil {
+		return did, err
 	}
 	return did, p.removePruned()
+}
+
+// notThere is what it means that no archive ends with a commit.
+func (p *pruner) notThere(through Commit) error {
+	begins, err := lastBase(p.dir)
+	switch {
+	case err != nil:
+		return err
+	case through <= begins:
+		return errPruned("commit", uint64(through), uint64(begins+1))
+	}
+	return fmt.Errorf("commit %d: %w", through, ErrNotArchived)
 }
 
 func (a *archiver) temp() [2]string {
@@ -243,39 +256,27 @@ func (a *archiver) removePruned() error {
 	if err != nil {
 		return err
 	}
-	var old []string
 	for _, f := range files {
-		if f.last <= begins {
-			old = append(old, f.path)
+		if f.last > begins {
+			continue
+		}
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what was pruned: %w", err)
 		}
 	}
-	if err := a.removeAll(archiveDir, old); err != nil {
+	if err := a.disk.syncDir(a.path("")); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(filepath.Join(a.dir, baseDir))
 	if err != nil {
 		return err
 	}
-	old = nil
 	for _, entry := range entries {
 		if c, ok := baseFile(entry.Name()); ok && c < begins {
-			old = append(old, filepath.Join(a.dir, baseDir, entry.Name()))
+			_ = os.Remove(filepath.Join(a.dir, baseDir, entry.Name())) // on Windows not while somebody rests on it: the next one tries again
 		}
 	}
-	return a.removeAll(baseDir, old)
-}
-
-// removeAll removes files of a directory in DIR, in order.
-func (a *archiver) removeAll(sub string, paths []string) error {
-	for _, path := range paths {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove what was pruned: %w", err)
-		}
-	}
-	if len(paths) == 0 {
-		return nil
-	}
-	return a.disk.syncDir(filepath.Join(a.dir, sub))
+	return nil
 }
 
 // mendBase makes one file of the base anew from the other, if that is sound. It is left to who archives by hand: it

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -301,6 +303,29 @@ func TestPrune_NothingGoesUnrecorded(t *testing.T) {
 		if got := names(t, dir, baseDir); len(got) > 0 {
 			t.Errorf("%s: in base there are %v", tt.name, got)
 		}
+	}
+}
+
+// Of two who prune the same, the second one is told that it was done.
+func TestPrune_TwoAtOnce(t *testing.T) {
+	t.Parallel()
+	h, dir := inThreeArchives(t, 812)
+	cut := h.commitsBefore(6)
+	errs, recorded := make([]error, 2), atomic.Int32{}
+	var both sync.WaitGroup
+	for i := range errs {
+		both.Go(func() {
+			_, errs[i] = Prune(t.Context(), dir, cut, PruneOptions{
+				Save: saveBase(dir), Record: func(Pruned) error { recorded.Add(1); return nil }, disk: &quickDisk,
+			})
+		})
+	}
+	both.Wait()
+	if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), ErrPruned) || recorded.Load() != 1 {
+		t.Errorf("got %v and %v, recorded %d times", errs[0], errs[1], recorded.Load())
+	}
+	if r := verify(t, dir); len(r.Damage) > 0 || r.Base.Files != 2 {
+		t.Errorf("verify says %+v", r)
 	}
 }
 
