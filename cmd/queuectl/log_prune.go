@@ -81,10 +81,16 @@ func (c *logPruneCmd) Run(ctx context.Context, s *session) error {
 				hint: "nothing was removed: the base must be written first; free some space and try again",
 			}
 		}
+		if err != nil && did.Archives > 0 {
+			return &failure{
+				exit: exitFailed, code: "not_removed", err: err,
+				hint: "it is pruned: the log begins behind it; what could not be removed is waste, which the next prune removes",
+			}
+		}
 		if err != nil {
 			return err
 		}
-		done := viewPrunable(list[:did.Archives])
+		done := viewPrunable(list[len(list)-did.Archives:]) // others may have pruned the first of them since
 		done.BaseSHA256, done.Outputs = optional(fmt.Sprintf("%x", did.Base)), did.Outputs
 		return c.print(s, done)
 	})
