@@ -273,6 +273,38 @@ func TestPrune_WhoReadsIsTold(t *testing.T) {
 	}
 }
 
+func TestPrune_WhoVerifiesIsTold(t *testing.T) {
+	t.Parallel()
+	h, dir := inThreeArchives(t, 813)
+	var once sync.Once
+	report, err := Verify(t.Context(), dir, VerifyOptions{Visit: func(*Entry) error {
+		once.Do(func() { pruneAt(t, dir, h.commitsBefore(6)) })
+		return nil
+	}})
+	if !errors.Is(err, ErrPruned) {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	id, err := readFormat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVerifier(prunedBeforeList{newDirSource(dir, id), func() { pruneAt(t, dir, h.commitsBefore(8)) }}, id)
+	if err := v.prepare(); !errors.Is(err, ErrPruned) {
+		t.Errorf("pruned before it is listed: got %v, %+v", err, v.report)
+	}
+}
+
+// prunedBeforeList is a log that somebody prunes before its segments are listed.
+type prunedBeforeList struct {
+	dirSource
+	prune func()
+}
+
+func (s prunedBeforeList) list() ([]segmentInfo, []*CorruptError, error) {
+	s.prune()
+	return s.dirSource.list()
+}
+
 // What goes wrong before the event is written changes nothing.
 func TestPrune_NothingGoesUnrecorded(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 // verifier reads a whole log, frame by frame, and goes on behind what is bad.
 type verifier struct {
 	src      verifySource
+	begins   Commit // with which the first segment begins
 	segments []segmentInfo
 	tip      tip
 	lost     bool // the rest of the segment before the next cannot be read
@@ -44,6 +45,14 @@ func newVerifier(src verifySource, id LogID) *verifier {
 
 // prepare looks what there is to read.
 func (v *verifier) prepare() (err error) {
+	// First of all: the event of this base is in the log by then.
+	v.tip, err = v.src.origin()
+	if d := damaged(err); d != nil {
+		v.broken = true // checkBase names it
+	} else if err != nil {
+		return err
+	}
+	v.begins = v.tip.segment
 	// What is durable is read before the segments: what they hold by then can only be more.
 	if v.report.Durable, err = v.src.promised(); err != nil {
 		return err
@@ -52,12 +61,8 @@ func (v *verifier) prepare() (err error) {
 	if v.segments, bad, err = v.src.list(); err != nil {
 		return err
 	}
-	// After the segments: whoever has pruned before that had a base.
-	v.tip, err = v.src.origin()
-	if d := damaged(err); d != nil {
-		v.broken = true // checkBase names it
-	} else if err != nil {
-		return err
+	if v.pruned() {
+		return errMeanwhile
 	}
 	if v.tip.segment > 1 {
 		v.last = v.tip.head
@@ -70,6 +75,12 @@ func (v *verifier) prepare() (err error) {
 	v.report.Segments, v.report.Bytes = len(v.segments), v.total
 	v.report.Damage = append(v.report.Damage, bad...) // which hides nothing
 	return nil
+}
+
+// pruned says that the log begins elsewhere by now.
+func (v *verifier) pruned() bool {
+	begins, _ := v.src.origin() // what is wrong with the base was seen
+	return begins.segment > v.begins
 }
 
 func (v *verifier) run(ctx context.Context) error {
@@ -86,6 +97,9 @@ func (v *verifier) run(ctx context.Context) error {
 			v.tip.segment = s.first
 			v.done += s.size
 			continue
+		}
+		if errors.Is(err, fs.ErrNotExist) && v.pruned() {
+			err = errMeanwhile
 		}
 		if err != nil {
 			return fmt.Errorf("open segment %d: %w", s.first, err)

@@ -47,13 +47,12 @@ func (r *Report) Sound() bool {
 }
 
 // Verify checks every frame of the log in dir: lengths, checksums, numbers, hash chain, the names
-// of the segments, both files of the base, and that nothing is missing that is known to have been durable. After damage
-// it
-// goes on with the next whole frame. It changes nothing and takes no lock, except for a second look
-// at a tail that seems bad; memory stays bounded by the largest frame.
+// of the segments, both files of the base, and that nothing is missing that is known to have been durable.
+// After damage it goes on with the next whole frame. It changes nothing and takes no lock, except for a
+// second look at a tail that seems bad; memory stays bounded by the largest frame.
 //
 // Damage is in the Report; the error is what kept Verify from its work: ErrNoLog, ErrNotOurs,
-// ErrNewer, that of ctx, or of a file that cannot be opened.
+// ErrNewer, ErrPruned if that happened meanwhile, that of ctx, or of a file that cannot be opened.
 func Verify(ctx context.Context, dir string, opt VerifyOptions) (*Report, error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -67,6 +66,9 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions) (*Report, error)
 	var bad []*CorruptError
 	if v.report.Base, bad, err = checkBase(dir, id); err != nil {
 		return nil, err
+	}
+	if v.report.Base != nil && v.report.Base.Head.Commit >= v.begins {
+		return nil, errMeanwhile
 	}
 	v.report.Damage = append(v.report.Damage, bad...)
 	if v.report.Repairs, err = countFiles(filepath.Join(dir, quarantineDir)); err != nil {
