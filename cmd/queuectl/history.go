@@ -39,7 +39,9 @@ func (c *historyCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		printed := c.print(s, records)
-		s.hintAtPruned(records)
+		if err == nil {
+			s.hintAtPruned(records)
+		}
 		return firstOf(printed, err)
 	})
 }
