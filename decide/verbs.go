@@ -7,37 +7,47 @@ import (
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Retry brings jobs back to pending, due at once, with attempts and crashes at 0: dead ones and, unless
-// onlyDead, failed ones, which wait for their next attempt. All or none; an id that is given twice
-// counts once. Errors: job.ErrNotFound, or a *StateError for a job in another state.
-func Retry(s *State, _ job.At, ids []string, onlyDead bool) ([]job.Event, error) {
-	return each(s, ids, func(id string, b *projection.Brief) (job.Event, error) {
-		if b.State == job.Dead || b.State == job.Failed && !onlyDead {
-			return job.JobRetried{Job: b.Key, From: b.State, Reset: true}, nil
-		}
-		want := "only dead and failed jobs can be retried"
-		if onlyDead {
-			want = "only dead jobs can be retried"
-		}
-		return nil, &StateError{ID: id, State: b.State, Want: want}
-	})
+// Retrying brings jobs back to pending, due at once, with attempts and crashes at 0: dead ones and, unless
+// onlyDead, failed ones, which wait for their next attempt.
+func Retrying(onlyDead bool) Action {
+	a := Action{States: []job.State{job.Failed, job.Dead}, want: "only dead and failed jobs can be retried"}
+	if onlyDead {
+		a.States, a.want = []job.State{job.Dead}, "only dead jobs can be retried"
+	}
+	a.rule = func(_ *State, b *projection.Brief, due int64) (job.Event, error) {
+		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: due}, nil
+	}
+	return a
 }
 
-// Cancel withdraws jobs, all or none: those that wait at once; for one that runs it asks the worker to
-// end the run (TERM, then KILL), and the job is cancelled then. Nothing is asked a second time. An id
-// that is given twice counts once. Errors: job.ErrNotFound, or a *StateError for a job that has ended.
-func Cancel(s *State, _ job.At, ids []string) ([]job.Event, error) {
-	return each(s, ids, func(id string, b *projection.Brief) (job.Event, error) {
-		switch {
-		case b.State.Waiting():
-			return &job.JobCancelled{Job: b.Key}, nil
-		case b.State == job.Processing && b.CancelAsked:
-			return nil, nil
-		case b.State == job.Processing:
+// Retry is [Retrying] of the jobs with these ids, all or none; an id that is given twice counts once. Errors:
+// job.ErrNotFound, or a *StateError for a job in another state.
+func Retry(s *State, at job.At, ids []string, onlyDead bool) ([]job.Event, error) {
+	return byID(s, at, Retrying(onlyDead), ids)
+}
+
+// Cancelling withdraws jobs: those that wait at once; for one that runs it asks the worker to end the run (TERM,
+// then KILL), and the job is cancelled then. Nothing is asked a second time.
+func Cancelling() Action {
+	return Action{
+		States: []job.State{job.Pending, job.Failed, job.Processing},
+		want:   "only pending, failed and processing jobs can be cancelled",
+		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+			switch {
+			case b.State.Waiting():
+				return &job.JobCancelled{Job: b.Key}, nil
+			case b.CancelAsked:
+				return nil, nil
+			}
 			return job.KillRequested{Job: b.Key, Run: b.Run, Signal: sigTerm, Cancel: true}, nil
-		}
-		return nil, &StateError{ID: id, State: b.State, Want: "only pending, failed and processing jobs can be cancelled"}
-	})
+		},
+	}
+}
+
+// Cancel is [Cancelling] of the jobs with these ids, all or none. An id that is given twice counts once. Errors:
+// job.ErrNotFound, or a *StateError for a job that has ended.
+func Cancel(s *State, at job.At, ids []string) ([]job.Event, error) {
+	return byID(s, at, Cancelling(), ids)
 }
 
 // Numbers of signals, on all systems that we run on.
@@ -46,44 +56,27 @@ const (
 	maxSignal = 64
 )
 
-// Kill asks for the end of the current run of each job, all or none. An id that is given twice counts
-// once. Errors: job.ErrInvalid for a signal outside 1–64, job.ErrNotFound, or a *StateError for a job
-// that is not processing.
-func Kill(s *State, _ job.At, ids []string, signal int32) ([]job.Event, error) {
+// Killing asks for the end of the current runs of jobs. Error: job.ErrInvalid for a signal outside 1–64.
+func Killing(signal int32) (Action, error) {
 	if signal < 1 || signal > maxSignal {
-		return nil, fmt.Errorf("signal %d: %w: must be 1 to %d", signal, job.ErrInvalid, maxSignal)
+		return Action{}, fmt.Errorf("signal %d: %w: must be 1 to %d", signal, job.ErrInvalid, maxSignal)
 	}
-	return each(s, ids, func(id string, b *projection.Brief) (job.Event, error) {
-		if b.State != job.Processing {
-			return nil, &StateError{ID: id, State: b.State, Want: "only processing jobs can be killed"}
-		}
-		return job.KillRequested{Job: b.Key, Run: b.Run, Signal: signal}, nil
-	})
+	return Action{
+		States: []job.State{job.Processing}, want: "only processing jobs can be killed",
+		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+			return job.KillRequested{Job: b.Key, Run: b.Run, Signal: signal}, nil
+		},
+	}, nil
 }
 
-// each asks the rule for each job once, and returns its events or the first refusal. The rule returns
-// nil for a job about which there is nothing to do.
-func each(s *State, ids []string, rule func(id string, b *projection.Brief) (job.Event, error)) ([]job.Event, error) {
-	var events []job.Event
-	seen := make(map[job.Position]bool, len(ids))
-	for _, id := range ids {
-		b, known := s.Jobs.Brief(s.Jobs.Key(id))
-		if !known {
-			return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
-		}
-		if seen[b.Key] {
-			continue
-		}
-		seen[b.Key] = true
-		e, err := rule(id, &b)
-		if err != nil {
-			return nil, err
-		}
-		if e != nil {
-			events = append(events, e)
-		}
+// Kill is [Killing] of the jobs with these ids, all or none. An id that is given twice counts once. Errors:
+// job.ErrInvalid, job.ErrNotFound, or a *StateError for a job that is not processing.
+func Kill(s *State, at job.At, ids []string, signal int32) ([]job.Event, error) {
+	a, err := Killing(signal)
+	if err != nil {
+		return nil, err
 	}
-	return events, nil
+	return byID(s, at, a, ids)
 }
 
 // SetConfig changes a setting to what value says, in its canonical form. There is no event if it is set

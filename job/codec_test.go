@@ -40,7 +40,7 @@ var samples = []Event{
 	&JobDied{Job: 7, Run: 301, Why: WhyRetries, Failure: WhyExit, Result: sampleResult(strings.Repeat("x", 300))},
 	RunLost{Job: 7, Run: 301, Worker: 300},
 	RunReturned{Job: 7, Run: 301, Why: WhySnooze, Due: sampleTime},
-	JobRetried{Job: 7, From: Dead, Reset: true},
+	JobRetried{Job: 7, From: Dead, Reset: true, Due: 1_900_000_000_000_000_000},
 	&JobCancelled{Job: 7, Run: 301, Result: sampleResult("bye")},
 	KillRequested{Job: 7, Run: 301, Signal: 15, Cancel: true},
 	JobsForgotten{Queue: "slow", State: Completed, Through: 299, Jobs: 12},

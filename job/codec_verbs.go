@@ -5,7 +5,8 @@ package job
 func appendJobRetried(dst []byte, e JobRetried) []byte {
 	dst = appendUint(dst, 1, uint64(e.Job))
 	dst = appendUint(dst, 2, uint64(e.From))
-	return appendBool(dst, 3, e.Reset)
+	dst = appendBool(dst, 3, e.Reset)
+	return appendTime(dst, 4, e.Due)
 }
 
 func (r *reader) jobRetried() (e JobRetried) {
@@ -17,6 +18,8 @@ func (r *reader) jobRetried() (e JobRetried) {
 			e.From = State(r.enum())
 		case 3:
 			e.Reset = r.bool()
+		case 4:
+			e.Due = r.time()
 		default:
 			r.skip()
 		}

@@ -200,11 +200,12 @@ type RunReturned struct {
 	Due      int64 // Unix nanoseconds; 0 = at once
 }
 
-// JobRetried brings a dead or failed job back: → pending, due at once.
+// JobRetried brings a dead or failed job back: → pending.
 type JobRetried struct {
 	Job   Position
 	From  State
-	Reset bool // attempts and crashes back to 0
+	Reset bool  // attempts and crashes back to 0
+	Due   int64 // Unix nanoseconds; 0 = at once
 }
 
 // JobCancelled withdraws a job: → cancelled. Run is the run that was ended for it, 0 if none.

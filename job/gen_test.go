@@ -41,7 +41,10 @@ var events = rapid.OneOf(
 		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) JobRetried {
-		return JobRetried{Job: positions.Draw(t, "job"), From: rapid.SampledFrom(States[:]).Draw(t, "from"), Reset: rapid.Bool().Draw(t, "reset")}
+		return JobRetried{
+			Job: positions.Draw(t, "job"), From: rapid.SampledFrom(States[:]).Draw(t, "from"), Reset: rapid.Bool().Draw(t, "reset"),
+			Due: times.Draw(t, "due"),
+		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) *JobCancelled {
 		return &JobCancelled{Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Result: results.Draw(t, "result")}

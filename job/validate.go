@@ -67,6 +67,18 @@ func isRange(text string) bool {
 	return false
 }
 
+// ParseRange reads a range of jobs by their positions: 3-7 are the jobs that were enqueued by the events 3 to 7.
+// ok is false if the text is none, or the first is after the last. No id has this form.
+func ParseRange(text string) (from, to Position, ok bool) {
+	first, last, found := strings.Cut(text, "-")
+	if !found || !isDigits(first) || !isDigits(last) {
+		return 0, 0, false
+	}
+	a, errA := strconv.ParseUint(first, 10, 63)
+	b, errB := strconv.ParseUint(last, 10, 63)
+	return Position(a), Position(b), errA == nil && errB == nil && a <= b
+}
+
 func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // checkName checks what ids, queues, kinds and tags have in common.

@@ -274,6 +274,7 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 	if got, want := p.Count(f), c.lived.Jobs.Count(f); got != want {
 		t.Fatalf("count %+v: got %d, want %d", f, got, want)
 	}
+	c.choose(t, p)
 	for _, id := range c.ids {
 		key := c.lived.Jobs.Key(id)
 		if got := p.Key(id); got != key {
@@ -284,6 +285,21 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 		if got != want || ok != there || fmt.Sprint(p.Kills(key)) != fmt.Sprint(c.lived.Jobs.Kills(key)) {
 			t.Fatalf("job %s: got %+v, want %+v", id, got, want)
 		}
+	}
+}
+
+// choose compares what words and filters select.
+func (c *chronicle) choose(t *rapid.T, p *projection.Projection) {
+	words := append([]string{"all", "last", "2-9", "job", "job1", "0", "none"}, c.ids...)
+	f := projection.Filter{
+		Match: rapid.SampledFrom([]string{"", "1", "Exit"}).Draw(t, "match"),
+		Since: c.at.Time - int64(rapid.IntRange(0, 100).Draw(t, "since"))*1e9,
+	}
+	chosen := rapid.SliceOfN(rapid.SampledFrom(words), 0, 2).Draw(t, "words")
+	got, err := p.Select(chosen, f, job.States[:2])
+	want, same := c.lived.Jobs.Select(chosen, f, job.States[:2])
+	if fmt.Sprint(got, err) != fmt.Sprint(want, same) {
+		t.Fatalf("select %v %+v:\ngot  %v, %v\nwant %v, %v", chosen, f, got, err, want, same)
 	}
 }
 

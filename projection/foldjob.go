@@ -139,6 +139,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 		if e.Reset {
 			l.attempts, l.crashes = 0, 0
 		}
+		r.due = max(0, e.Due)
 		return job.Pending
 	case *job.JobCancelled:
 		if e.Run != 0 {

@@ -7,14 +7,18 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// Filter selects jobs; zero fields select all.
+// Filter selects jobs; zero fields select all. A job must satisfy everything that is set.
 type Filter struct {
-	States []job.State
+	States []job.State // any of them
 	Queue  string
-	After  job.Position // cursor: only jobs with a greater key
-	Before job.Position // only jobs with a smaller key; 0 = no bound
-	Limit  int          // 0 = all
-	Newest bool         // the last Limit jobs instead of the first, still in order of enqueue
+	Tags   map[string]string // all of them
+	Match  string            // is in the id, the command, the handler's name or last_error; case matters
+	Since  int64             // enqueued at or after this time (Unix nanoseconds); 0 = no bound
+	Until  int64             // enqueued at or before this time; 0 = no bound
+	After  job.Position      // cursor: only jobs with a greater key
+	Before job.Position      // only jobs with a smaller key; 0 = no bound
+	Limit  int               // 0 = all
+	Newest bool              // the last Limit jobs instead of the first, still in order of enqueue
 }
 
 // List yields the selected jobs in order of enqueue. Nothing may be folded before it is done. It costs
@@ -30,10 +34,10 @@ func (p *Projection) List(f Filter) iter.Seq[job.Job] {
 	}
 }
 
-// Count returns how many jobs List would yield without a Limit. Without After and Before it is O(1).
+// Count returns how many jobs List would yield without a Limit. If only States and Queue are set it is O(1).
 func (p *Projection) Count(f Filter) int {
 	f.Limit = 0
-	if f.After == 0 && f.Before == 0 {
+	if f.After == 0 && f.Before == 0 && !f.looksInside() {
 		return p.countStates(f)
 	}
 	n := 0
@@ -100,7 +104,7 @@ func (p *Projection) choose(f Filter) iter.Seq[found] {
 		f.Newest = false
 		left := f.Limit
 		for j := range p.all(f) {
-			if f.Queue != "" && j.queue != f.Queue {
+			if !f.selects(&j) {
 				continue
 			}
 			if !yield(j) {
@@ -117,7 +121,7 @@ func (p *Projection) choose(f Filter) iter.Seq[found] {
 func (p *Projection) last(f Filter) iter.Seq[found] {
 	jobs := make([]found, 0, min(f.Limit, pageSize))
 	for j := range p.all(f) {
-		if f.Queue != "" && j.queue != f.Queue {
+		if !f.selects(&j) {
 			continue
 		}
 		if jobs = append(jobs, j); len(jobs) == f.Limit {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
 
@@ -85,5 +86,29 @@ func openBench(b *testing.B) *queue.Queue {
 func enqueueBench(b *testing.B, q *queue.Queue) {
 	if _, err := q.Enqueue(b.Context(), job.Spec{Command: strings.Repeat("x", 100)}); err != nil {
 		b.Error(err)
+	}
+}
+
+// BenchmarkCancel_AllOf100000 is 'queuectl cancel --all' of a long queue: it must take less than a second.
+func BenchmarkCancel_AllOf100000(b *testing.B) {
+	ctx := context.Background()
+	for b.Loop() {
+		b.StopTimer()
+		q := openBench(b)
+		specs := make([]job.Spec, 100_000)
+		for i := range specs {
+			specs[i] = job.Spec{Command: "true"}
+		}
+		if _, err := q.EnqueueMany(ctx, specs, queue.EnqueueOptions{}); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		sel, err := q.Select(ctx, queue.Cancelling(), []string{"all"}, projection.Filter{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if acted, err := q.Act(ctx, queue.Cancelling(), sel, nil); err != nil || len(acted.Keys) != len(specs) {
+			b.Fatalf("%d jobs, %v", len(acted.Keys), err)
+		}
 	}
 }

@@ -111,10 +111,14 @@ func (r *Replay) Explain(ctx context.Context, id string, now time.Time) (Explana
 // than the state.
 func (e *Explanation) quote(records []Record) {
 	last := map[Code]*Record{}
+	var timed *Record // the last event that gave the job a time
 	for i := range records {
 		r := &records[i]
 		if r.At.Position > e.From.Position {
 			break
+		}
+		if givesTime(r.Event) {
+			timed = r
 		}
 		code := codeOf(r.Event)
 		switch last[code] = r; code {
@@ -131,13 +135,28 @@ func (e *Explanation) quote(records []Record) {
 		case CodeWorkerDead:
 			code = CodeRunning
 		}
-		if reason.Event = last[code]; reason.Event == nil || len(e.Story) == 0 {
+		reason.Event = last[code]
+		if code == CodeScheduled {
+			reason.Event = timed
+		}
+		if reason.Event == nil || len(e.Story) == 0 {
 			continue
 		}
 		if end := len(e.Story) - 1; e.Story[end].Event == reason.Event {
 			e.Story = e.Story[:end] // it is said already
 		}
 	}
+}
+
+// givesTime says that an event decided when its job may run first.
+func givesTime(e job.Event) bool {
+	switch e := e.(type) {
+	case *job.JobEnqueued:
+		return e.Due != 0
+	case job.JobRetried:
+		return e.Due != 0
+	}
+	return false
 }
 
 // codeOf says what an event can be a reason for, "" if for nothing.

@@ -148,7 +148,7 @@ type op struct {
 	at   int64
 	what what
 	subj int32 // number of the job, the crew or the change of a setting
-	wait int64 // ns from a request to end a run to the end of that run
+	wait int64 // ns from a request to end a run to the end of that run, or from a retry to when the job is due
 }
 
 type what uint8

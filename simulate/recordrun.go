@@ -154,21 +154,23 @@ func (r *Recorder) retried(j *tracked, e job.JobRetried) {
 	if e.Reset {
 		j.attempts, j.crashes = 0, 0
 	}
-	j.state, j.waits, j.since = job.Pending, 0, r.clock.last
+	due := r.clock.moment(e.Due)
+	j.state, j.waits, j.since = job.Pending, due, max(r.clock.last, due)
 	switch {
 	case !r.open:
 	case j.number == none: // it died before the record began
-		j.enqueued, j.due = r.clock.last, 0
+		j.enqueued, j.due = r.clock.last, due
 		r.enter(j)
-		r.meter.entered(j.number, 0)
+		r.meter.entered(j.number, due)
 		r.step(arrive, j.number)
 	default:
-		r.meter.again(j.number, job.Pending, 0)
+		r.meter.again(j.number, job.Pending, due)
 		how := retry
 		if e.From == job.Dead {
 			how = retryDead
 		}
 		r.step(how, j.number)
+		r.record.script[len(r.record.script)-1].wait = max(0, due-r.clock.last)
 	}
 }
 

@@ -177,6 +177,11 @@ func (m *machine) interfere(o *op) {
 	switch o.what {
 	case retry, retryDead:
 		events, err = decide.Retry(m.state, m.at(), ids, o.what == retryDead)
+		if retried := slices.IndexFunc(events, isRetry); retried >= 0 && o.wait > 0 {
+			e := events[retried].(job.JobRetried)
+			e.Due = later(m.now, o.wait)
+			events[retried] = e
+		}
 	case cancel:
 		events, err = decide.Cancel(m.state, m.at(), ids)
 	case kill:
@@ -195,6 +200,8 @@ func (m *machine) interfere(o *op) {
 	}
 	m.settled(o.subj)
 }
+
+func isRetry(e job.Event) bool { return job.KindOf(e) == job.KindJobRetried }
 
 // shorten lets a run end earlier, because it was asked to.
 func (m *machine) shorten(a *active, end int64) {

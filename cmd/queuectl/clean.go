@@ -146,12 +146,11 @@ func (c *cleanCmd) print(s *session, f queue.Forgotten, dryRun bool) error {
 
 // confirm asks a person. Where there is none, --yes must have been said.
 func (s *session) confirm(question string) error {
-	in, isFile := s.stdin.(*os.File)
-	if !isFile || !s.errTerminal || !term.IsTerminal(int(in.Fd())) {
+	if !s.attended() {
 		return usage("this removes something, and nobody can be asked", "say --yes, or --dry-run to see what it would do")
 	}
 	fmt.Fprintf(s.stderr, "%s [y/N] ", question)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	line, err := bufio.NewReader(s.stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("read answer: %w", err)
 	}
@@ -160,4 +159,10 @@ func (s *session) confirm(question string) error {
 		return exitCode(exitFailed)
 	}
 	return nil
+}
+
+// attended says that there is a person who can be asked.
+func (s *session) attended() bool {
+	in, isFile := s.stdin.(*os.File)
+	return isFile && s.errTerminal && term.IsTerminal(int(in.Fd()))
 }

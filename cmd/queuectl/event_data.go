@@ -52,7 +52,7 @@ func eventData(e job.Event) map[string]any {
 	case job.RunReturned:
 		return map[string]any{"run": e.Run, "why": e.Why, "due": moment(e.Due)}
 	case job.JobRetried:
-		return map[string]any{"from": e.From.String(), "reset": e.Reset}
+		return map[string]any{"from": e.From.String(), "reset": e.Reset, "due": moment(e.Due)}
 	case *job.JobCancelled:
 		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
 	case job.KillRequested:

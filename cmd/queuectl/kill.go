@@ -10,7 +10,7 @@ import (
 )
 
 type killCmd struct {
-	IDs    []string     `arg:"" name:"id" help:"Jobs whose run to end."`
+	chooseFlags
 	Signal signalNumber `short:"s" default:"TERM" placeholder:"SIGNAL" help:"Signal to send, by name or number. TERM is followed by KILL after kill_grace."`
 }
 
@@ -19,19 +19,27 @@ func (killCmd) Help() string {
 	return `The run counts by how it ends: by the signal it has failed, and the job is retried while it has retries
 left; with exit code 0 the job is completed. To stop a job for good, use 'queuectl cancel'.
 
+` + selectorHelp + `
+
 Examples:
 
   queuectl kill job1
+  queuectl kill --queue builds --yes
   queuectl kill --signal INT job1`
 }
 
 // Run asks the workers to end the runs.
 func (c *killCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error {
-		if err := q.Kill(ctx, int(c.Signal), c.IDs...); err != nil {
-			return err
-		}
-		return s.acted(ctx, q, "Requested end of the run of", c.IDs)
+	f, err := c.filter(s)
+	if err != nil {
+		return err
+	}
+	action, err := queue.Killing(int(c.Signal))
+	if err != nil {
+		return err
+	}
+	return c.act(ctx, s, f, deed{
+		action: action, verb: "kill", done: "Requested end of the run of", destroys: "and lose what their runs have done so far",
 	})
 }
 

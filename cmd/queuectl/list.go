@@ -24,6 +24,7 @@ Examples:
   queuectl list
   queuectl list --state failed,dead --queue mail
   queuectl list --state pending | jq -r .id
+  queuectl list --tag team=web --match 'npm test' --since 2d
   queuectl list --after job41 --limit 100 -o json
   queuectl list --state processing --at 03:00`
 }
@@ -41,6 +42,7 @@ type pageFlags struct {
 	Limit *int   `placeholder:"N" help:"Show N jobs at most: the newest, or with --after the next."`
 	All   bool   `help:"Show all jobs on a terminal, too."`
 	After string `placeholder:"ID" help:"Only jobs enqueued after this one."`
+	filterFlags
 }
 
 // tableRows is how many jobs a table shows if nobody said otherwise.
@@ -72,6 +74,9 @@ func (p *pageFlags) print(ctx context.Context, s *session, q source, l listing[j
 			return err
 		}
 		f.After = j.Key
+	}
+	if err := p.narrow(s, &f); err != nil {
+		return err
 	}
 	jobs, err := q.List(ctx, f)
 	if err != nil {

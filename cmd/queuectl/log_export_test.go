@@ -92,7 +92,7 @@ func everyKind() []job.Event {
 		&job.JobDied{Job: 3, Run: 9, Why: job.WhyRetries, Failure: job.WhySignal, Result: killed},
 		job.RunLost{Job: 2, Run: 9, Worker: 7},
 		job.RunReturned{Job: 2, Run: 9, Why: job.WhyNotStarted},
-		job.JobRetried{Job: 3, From: job.Dead, Reset: true},
+		job.JobRetried{Job: 3, From: job.Dead, Reset: true, Due: 1_900_000_000_000_000_000},
 		&job.JobCancelled{Job: 2},
 		&job.JobCancelled{Job: 2, Run: 9, Result: r},
 		job.KillRequested{Job: 2, Run: 9, Signal: 15, Cancel: true},

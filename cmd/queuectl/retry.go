@@ -2,34 +2,64 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
+	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
 
 type retryCmd struct {
-	IDs []string `arg:"" name:"id" help:"Failed or dead jobs."`
+	chooseFlags
+	paceFlag
 }
 
 // Help is shown below the usage line.
 func (retryCmd) Help() string {
 	return `The jobs are due at once, and their attempts count from 0 again; what happened before stays in the
-history. Either all of the jobs are retried or, after an error, none.
+history. With --rate they are due one after another: so the log says, and workers keep to it. Of jobs
+that were named, either all are retried or, after an error, none.
+
+` + selectorHelp + `
 
 Examples:
 
   queuectl retry job1
-  queuectl list -q --state failed | xargs queuectl retry`
+  queuectl retry --match 'connection refused' --rate 10/s
+  queuectl retry --state failed --dry-run`
 }
 
 // Run retries.
 func (c *retryCmd) Run(ctx context.Context, s *session) error {
-	return s.existing(ctx, func(q *queue.Queue) error { return retry(ctx, s, q, false, c.IDs) })
-}
-
-// retry brings jobs back and says so.
-func retry(ctx context.Context, s *session, q *queue.Queue, onlyDead bool, ids []string) error {
-	if err := q.Retry(ctx, onlyDead, ids...); err != nil {
+	f, err := c.filter(s)
+	if err != nil {
 		return err
 	}
-	return s.acted(ctx, q, "Requested retry of", ids)
+	return c.act(ctx, s, f, deed{
+		action: queue.Retrying(false, c.Rate.every), verb: "retry", done: "Requested retry of",
+	})
+}
+
+// paceFlag spreads jobs over time.
+type paceFlag struct {
+	Rate pace `placeholder:"N/UNIT" help:"Let so many be due in a second (10/s), a minute (5/m) or an hour (100/h). Default: all at once."`
+}
+
+// pace is so many in a unit of time.
+type pace struct{ every time.Duration }
+
+// UnmarshalText reads such as 10/s.
+func (p *pace) UnmarshalText(text []byte) error {
+	number, unit, _ := strings.Cut(string(text), "/")
+	units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n > 0) || units[unit] == 0 {
+		return fmt.Errorf("%q is no rate: it is a number and a unit, such as 10/s, 5/m or 100/h", text)
+	}
+	if p.every = time.Duration(float64(units[unit]) / n); p.every <= 0 || p.every > job.MaxDuration {
+		return fmt.Errorf("%q is out of range", text)
+	}
+	return nil
 }

@@ -168,7 +168,7 @@ KINDS = {
     24: ("JobDied", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None)),
     25: ("RunLost", lambda m: dict(run=m.uint(2), worker=m.uint(3))),
     26: ("RunReturned", lambda m: dict(run=m.uint(2), why=WHY[m.uint(3)], due=m.moment(4))),
-    27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3))}),
+    27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3)), "due": m.moment(4)}),
     28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None)),
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),
     33: ("JobsForgotten", lambda m: dict(queue=m.text(1), state=STATE[m.uint(2)], through=m.uint(3), jobs=m.uint(4))),

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+	"github.com/queuectl/queuectl/queue"
+)
+
+// selectorHelp says in the help of commands that act on jobs what they can be named by.
+const selectorHelp = `A job is named by its id, by a beginning that no other id has, or as last: the one that was enqueued
+last. Several are selected by a range of positions such as 3-7, by all, or by flags, which narrow down
+what was named. A job that the command is not for is an error if it was named, and else left out.`
+
+// filterFlags choose jobs by what they are.
+type filterFlags struct {
+	Tag   []string `sep:"none" placeholder:"NAME=VALUE" help:"Only jobs with this tag. Can be repeated."`
+	Match string   `placeholder:"TEXT" help:"Only jobs with this text in the id, the command or last_error."`
+	Since string   `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or later: a position, a time, or how long ago (2h)."`
+	Until string   `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or earlier."`
+}
+
+// narrow adds to the filter what the flags say. Positions are bounds of the filter.
+func (c *filterFlags) narrow(s *session, f *projection.Filter) error {
+	for _, entry := range c.Tag {
+		name, value, given := strings.Cut(entry, "=")
+		if !given {
+			return usage("--tag "+entry+": expected NAME=VALUE", "")
+		}
+		if f.Tags == nil {
+			f.Tags = map[string]string{}
+		}
+		f.Tags[name] = value
+	}
+	f.Match = c.Match
+	since, err := readMoment(s, "since", c.Since)
+	if err != nil {
+		return err
+	}
+	until, err := readMoment(s, "until", c.Until)
+	if err != nil {
+		return err
+	}
+	if since.Position != 0 {
+		f.After = max(f.After, since.Position-1)
+	}
+	if until.Position != 0 {
+		f.Before = until.Position + 1
+	}
+	if !since.Time.IsZero() {
+		f.Since = since.Time.UnixNano()
+	}
+	if !until.Time.IsZero() {
+		f.Until = until.Time.UnixNano()
+	}
+	if f.Until != 0 && f.Until < f.Since || f.Before != 0 && f.Before <= f.After+1 {
+		return usage(fmt.Sprintf("--since %s is after --until %s", c.Since, c.Until), "")
+	}
+	return nil
+}
+
+// nameArgs name jobs.
+type nameArgs struct {
+	IDs    []string `arg:"" optional:"" name:"job" help:"Ids, beginnings of ids, last, all, or ranges of positions such as 3-7."`
+	All    bool     `help:"All jobs that the command is for."`
+	DryRun bool     `help:"Only say which they are."`
+	Yes    bool     `short:"y" help:"Do not ask."`
+}
+
+// chooseFlags name jobs, or select them by what they are.
+type chooseFlags struct {
+	nameArgs
+	State []job.State `placeholder:"STATE,..." help:"Only jobs in these states."`
+	Queue string      `placeholder:"NAME" help:"Only jobs of this queue."`
+	filterFlags
+}
+
+// deadFlags are chooseFlags for dead jobs.
+type deadFlags struct {
+	nameArgs
+	Queue string `placeholder:"NAME" help:"Only jobs of this queue."`
+	filterFlags
+}
+
+func (c *chooseFlags) filter(s *session) (projection.Filter, error) {
+	f := projection.Filter{States: c.State, Queue: c.Queue}
+	return f, c.narrow(s, &f)
+}
+
+func (c *deadFlags) filter(s *session) (projection.Filter, error) {
+	f := projection.Filter{Queue: c.Queue}
+	return f, c.narrow(s, &f)
+}
+
+// deed is what a command does to jobs, and how it says so.
+type deed struct {
+	action   queue.Action
+	verb     string // "cancel"
+	command  string // "dlq retry"; "" = verb
+	done     string // "Requested cancellation of", in front of an id
+	destroys string // what is lost; "" = nothing that could not be had back
+	always   bool   // it is asked about even if jobs were named
+	empty    string // what to say if nothing matched; "" = as usual
+}
+
+// act does something to the jobs that were chosen.
+func (n *nameArgs) act(ctx context.Context, s *session, f projection.Filter, d deed) error {
+	if d.command == "" {
+		d.command = d.verb
+	}
+	narrow := !reflect.DeepEqual(f, projection.Filter{})
+	switch {
+	case n.All && len(n.IDs) > 0:
+		return usage("give ids, or --all", "flags such as --queue narrow down what was named as well as --all")
+	case !n.All && len(n.IDs) == 0 && !narrow:
+		return usage("no job given: give ids, --all, or flags that select jobs", fmt.Sprintf("'queuectl %s --help' has examples", d.command))
+	}
+	if err := d.checkStates(&f); err != nil {
+		return err
+	}
+	return s.existing(ctx, func(q *queue.Queue) error {
+		sel, err := q.Select(ctx, d.action, n.IDs, f)
+		if err != nil {
+			return err
+		}
+		if len(sel.Keys) == 0 {
+			return d.nothing(n.All && !narrow)
+		}
+		if n.DryRun {
+			return d.rehearse(ctx, s, q, sel)
+		}
+		if err := n.ask(s, d, sel); err != nil {
+			return err
+		}
+		return d.carryOut(ctx, s, q, sel)
+	})
+}
+
+// checkStates refuses states that the deed is not for.
+func (d *deed) checkStates(f *projection.Filter) error {
+	for _, state := range f.States {
+		if !slices.Contains(d.action.States, state) {
+			return usage(fmt.Sprintf("--state %s: 'queuectl %s' is for %s jobs", state, d.command, stateWords(d.action.States)), "")
+		}
+	}
+	return nil
+}
+
+func stateWords(states []job.State) string {
+	words := make([]string, len(states))
+	for i, state := range states {
+		words[i] = state.String()
+	}
+	if last := len(words) - 1; last > 0 {
+		return strings.Join(words[:last], ", ") + " and " + words[last]
+	}
+	return words[0]
+}
+
+// nothing is the failure of a selection without jobs.
+func (d *deed) nothing(ofAll bool) error {
+	f := &failure{code: "nothing_matched", message: "no job matches", hint: fmt.Sprintf("'queuectl %s' is for %s jobs", d.command, stateWords(d.action.States))}
+	if ofAll && d.empty != "" {
+		f.message, f.hint = d.empty, ""
+	}
+	return f
+}
+
+// ask has a person confirm what is lost, or what is about many jobs that nobody named. Where there is none, what
+// can be had back is done.
+func (n *nameArgs) ask(s *session, d deed, sel projection.Selection) error {
+	many := !sel.Named && len(sel.Keys) > 1
+	if n.Yes || !many && !d.always {
+		return nil
+	}
+	question := fmt.Sprintf("%s %s?", capitalised(d.verb), count(len(sel.Keys), "job"))
+	if d.destroys != "" {
+		question = strings.TrimSuffix(question, "?") + " " + d.destroys + "?"
+	} else if !s.attended() {
+		return nil
+	}
+	return s.confirm(question)
+}
+
+func capitalised(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// rehearse says what the deed would be done to.
+func (d *deed) rehearse(ctx context.Context, s *session, q *queue.Queue, sel projection.Selection) error {
+	would, err := q.Try(ctx, d.action, sel)
+	if err != nil {
+		return err
+	}
+	return d.print(ctx, s, q, would.Keys, "Would "+d.verb)
+}
+
+// carryOut does it and says so.
+func (d *deed) carryOut(ctx context.Context, s *session, q *queue.Queue, sel projection.Selection) error {
+	acted, err := q.Act(ctx, d.action, sel, s.progressOf(capitalised(d.verb), len(sel.Keys)))
+	s.changed = len(acted.Keys) > 0
+	if err != nil {
+		return err
+	}
+	if acted.Left > 0 {
+		s.warn(fmt.Sprintf("%s changed meanwhile and %s left out", count(acted.Left, "job"), isAre(acted.Left, "was", "were")))
+	}
+	if len(acted.Keys) == 0 {
+		return &failure{code: "nothing_matched", message: "no job matches any more"}
+	}
+	return d.print(ctx, s, q, acted.Keys, d.done)
+}
+
+// print prints the jobs that something was or would be done to: for people on a terminal only their number, if
+// they are many.
+func (d *deed) print(ctx context.Context, s *session, q *queue.Queue, keys []job.Position, what string) error {
+	if s.format.machine() && !s.quiet {
+		jobs, err := q.Jobs(ctx, keys)
+		if err != nil {
+			return err
+		}
+		return jobListing.print(s, jobs)
+	}
+	if !s.quiet && s.out.terminal && len(keys) > tableRows {
+		s.printf("%s %s", what, count(len(keys), "job"))
+		return nil
+	}
+	ids, err := q.IDs(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if s.quiet {
+			s.printf("%s", id)
+		} else {
+			s.printf("%s %s", what, plain(id))
+		}
+	}
+	return nil
+}
+
+// progressOf tells a person how far a large command has come; nil if there is none, or nothing to tell.
+func (s *session) progressOf(what string, total int) func(done, total int) {
+	const large = 10_000
+	if !s.errTerminal || s.quiet || total < large {
+		return nil
+	}
+	return func(done, total int) {
+		fmt.Fprintf(s.stderr, "\r%s: %d of %s\x1b[K", what, done, count(total, "job"))
+		if done == total {
+			fmt.Fprint(s.stderr, "\r\x1b[K")
+		}
+	}
+}

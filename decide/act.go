@@ -1,0 +1,123 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+)
+
+// Action is what a command does to each of the jobs that it is about. The functions that return one say which
+// jobs it is for.
+type Action struct {
+	// States are those that a job may be in.
+	States []job.State
+	// Every spreads the jobs over time: the first is due at once, each other so long after the one before it.
+	// 0 = all at once. Only a retry knows it.
+	Every time.Duration
+
+	want string // who may be acted on, for a refusal
+	// rule returns nil for a job about which there is nothing to do, a *StateError without an ID for one that it
+	// is not for. due is when the job may run first, 0 = at once.
+	rule func(s *State, b *projection.Brief, due int64) (job.Event, error)
+}
+
+// Chosen are the jobs that an [Action] is about.
+type Chosen struct {
+	Keys []job.Position // each once
+	// Filter is nil if the jobs were named: then all are acted on or none. Otherwise one that it does not select
+	// any more, or that the action is not for, is left out.
+	Filter *projection.Filter
+	Done   int   // jobs that the action came to in earlier commits …
+	Since  int64 // … the first of which was at this time (Unix nanoseconds). 0 = there was none
+}
+
+// Acted is what [Act] decided.
+type Acted struct {
+	Events []job.Event
+	Jobs   []job.Position // that were acted on, also those about which there was nothing to do
+}
+
+// Act decides what an action does to jobs. Errors, of named jobs only: job.ErrNotFound, a *StateError, or what
+// else the action refuses one by.
+func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
+	acted := Acted{Jobs: make([]job.Position, 0, len(c.Keys)), Events: make([]job.Event, 0, len(c.Keys))}
+	since := c.Since
+	if since == 0 {
+		since = at.Time
+	}
+	for _, key := range c.Keys {
+		if c.Filter != nil && !s.Jobs.Selects(c.Filter, key) {
+			continue
+		}
+		due := int64(0)
+		if n := c.Done + len(acted.Jobs); a.Every > 0 && n > 0 {
+			due = spread(since, a.Every, n)
+		}
+		e, err := a.about(s, key, due)
+		switch {
+		case err != nil && c.Filter != nil && leavesOut(err):
+			continue
+		case err != nil:
+			return Acted{}, err
+		case e != nil:
+			acted.Events = append(acted.Events, e)
+		}
+		acted.Jobs = append(acted.Jobs, key)
+	}
+	return acted, nil
+}
+
+// leavesOut says that a refusal is about how one job stands, and not about the command.
+func leavesOut(err error) bool {
+	return errors.Is(err, job.ErrWrongState) || errors.Is(err, job.ErrNotFound)
+}
+
+// about asks the rule about one job.
+func (a *Action) about(s *State, key job.Position, due int64) (job.Event, error) {
+	b, known := s.Jobs.Brief(key)
+	if !known {
+		return nil, fmt.Errorf("job at position %d: %w", key, job.ErrNotFound)
+	}
+	var e job.Event
+	err := error(nil)
+	if slices.Contains(a.States, b.State) {
+		e, err = a.rule(s, &b, due)
+	} else {
+		err = &StateError{State: b.State, Want: a.want}
+	}
+	if refused, ok := errors.AsType[*StateError](err); ok {
+		refused.ID = s.Jobs.ID(key)
+	}
+	return e, err
+}
+
+// spread returns when the n-th of jobs that come one after another is due.
+func spread(since int64, every time.Duration, n int) int64 {
+	const most = job.MaxDuration
+	if int64(n) > int64(most/every) {
+		return later(since, most)
+	}
+	return later(since, time.Duration(n)*every)
+}
+
+// byID is Act about jobs that are named by their ids.
+func byID(s *State, at job.At, a Action, ids []string) ([]job.Event, error) {
+	c := Chosen{Keys: make([]job.Position, 0, len(ids))}
+	seen := make(map[job.Position]bool, len(ids))
+	for _, id := range ids {
+		key := s.Jobs.Key(id)
+		if key == 0 {
+			return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+		}
+		if !seen[key] {
+			seen[key] = true
+			c.Keys = append(c.Keys, key)
+		}
+	}
+	acted, err := Act(s, at, a, c)
+	return acted.Events, err
+}

@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
+)
+
+// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling] and [Killing].
+type Action = decide.Action
+
+// Retrying brings failed and dead jobs back, or dead ones only; attempts and crashes start again from 0. The
+// first is due at once, each other so long after the one before it; 0 = all at once.
+func Retrying(onlyDead bool, every time.Duration) Action {
+	a := decide.Retrying(onlyDead)
+	a.Every = every
+	return a
+}
+
+// Cancelling withdraws jobs that wait, and has runs ended whose jobs are cancelled then: see [Queue.Cancel].
+func Cancelling() Action { return decide.Cancelling() }
+
+// Killing asks for the end of the current runs: see [Queue.Kill]. Error: job.ErrInvalid.
+func Killing(signal int) (Action, error) { return decide.Killing(int32(signal)) }
+
+// Select returns the jobs that the words name and the filter selects, of those that were not named
+// only what the action is for: see [projection.Projection.Select]. Errors:
+// job.ErrNotFound, job.ErrAmbiguous.
+func (q *Queue) Select(ctx context.Context, a Action, words []string, f projection.Filter) (sel projection.Selection, err error) {
+	viewErr := q.view(ctx, func(s *decide.State) { sel, err = s.Jobs.Select(words, f, a.States) })
+	if viewErr != nil {
+		return projection.Selection{}, viewErr
+	}
+	return sel, err
+}
+
+// Jobs returns the jobs with these keys, in their order, as they are at one moment. One that has left the queue
+// is left out.
+func (q *Queue) Jobs(ctx context.Context, keys []job.Position) (jobs []job.Job, err error) {
+	jobs = make([]job.Job, 0, len(keys))
+	err = q.view(ctx, func(s *decide.State) {
+		for _, key := range keys {
+			if j, known := s.Jobs.Job(key); known {
+				jobs = append(jobs, j)
+			}
+		}
+	})
+	return jobs, err
+}
+
+// IDs returns the ids of the jobs with these keys, "" for one that has left the queue.
+func (q *Queue) IDs(ctx context.Context, keys []job.Position) (ids []string, err error) {
+	err = q.view(ctx, func(s *decide.State) { ids = s.Jobs.IDs(keys) })
+	return ids, err
+}
+
+// mostActed is how many jobs one commit acts on: below eventlog.MaxEvents.
+const mostActed = 100_000
+
+// PartialError says that an action came to some of the jobs only: it took several commits, and one of them failed.
+type PartialError struct {
+	Done, Total int
+	Err         error
+}
+
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("%v; it had come to %d of %d jobs before", e.Err, e.Done, e.Total)
+}
+
+// Unwrap returns why it went no further.
+func (e *PartialError) Unwrap() error { return e.Err }
+
+// Acted is what [Queue.Act] did.
+type Acted struct {
+	Keys []job.Position // of the jobs that were acted on, in the order of the selection
+	Left int            // jobs that were left out: since they were selected, they have changed
+}
+
+// Act does something to selected jobs. What is done to a job is decided on its state at that moment: of jobs that
+// were selected by a filter or a range, one that has changed meanwhile so that it does not fit any more is left
+// out. If jobs were named, all are acted on or none.
+//
+// Up to 100,000 jobs are one commit, more are several, and progress, if it is not nil, is told after each. An
+// error after the first commit is a *PartialError beside what was done. Errors, of named jobs only:
+// job.ErrNotFound, job.ErrWrongState.
+func (q *Queue) Act(ctx context.Context, a Action, sel projection.Selection, progress func(done, total int)) (Acted, error) {
+	return q.actIn(ctx, a, sel, mostActed, progress)
+}
+
+func (q *Queue) actIn(ctx context.Context, a Action, sel projection.Selection, most int, progress func(done, total int)) (acted Acted, err error) {
+	c := decide.Chosen{}
+	if !sel.Named {
+		c.Filter = &sel.Filter
+	} else if len(sel.Keys) > most {
+		if _, err := q.Try(ctx, a, sel); err != nil {
+			return acted, err
+		}
+	}
+	for begin := 0; begin < len(sel.Keys); begin += most {
+		c.Keys = sel.Keys[begin:min(begin+most, len(sel.Keys))]
+		c.Done = len(acted.Keys)
+		var got decide.Acted
+		var since int64
+		err = q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+			since = at.Time
+			got, err = decide.Act(s, at, a, c)
+			return got.Events, err
+		})
+		if err != nil {
+			if begin > 0 {
+				err = &PartialError{Done: len(acted.Keys), Total: len(sel.Keys), Err: err}
+			}
+			return acted, err
+		}
+		if c.Since == 0 {
+			c.Since = since
+		}
+		acted.Keys = append(acted.Keys, got.Jobs...)
+		acted.Left += len(c.Keys) - len(got.Jobs)
+		if progress != nil {
+			progress(begin+len(c.Keys), len(sel.Keys))
+		}
+	}
+	return acted, nil
+}
+
+// Try returns what Act would do now, and does nothing.
+func (q *Queue) Try(ctx context.Context, a Action, sel projection.Selection) (acted Acted, err error) {
+	c := decide.Chosen{Keys: sel.Keys}
+	if !sel.Named {
+		c.Filter = &sel.Filter
+	}
+	viewErr := q.view(ctx, func(s *decide.State) {
+		var would decide.Acted
+		would, err = decide.Act(s, job.At{Position: s.Jobs.Position() + 1, Time: q.opt.Now().UnixNano()}, a, c)
+		acted = Acted{Keys: would.Jobs, Left: len(c.Keys) - len(would.Jobs)}
+	})
+	if viewErr != nil {
+		return Acted{}, viewErr
+	}
+	return acted, err
+}
