@@ -15,6 +15,7 @@ import (
 type Action struct {
 	// States are those that a job may be in.
 	States []job.State
+	Held   bool // only held ones
 	// Every spreads the jobs over time: the first is due at once, each other so long after the one before it.
 	// 0 = all at once. Only a retry knows it.
 	Every time.Duration

@@ -47,8 +47,12 @@ func (q *sequence) do(t *rapid.T, events []job.Event, err error) {
 		before, _ := q.Jobs.Brief(key)
 		q.fold([]job.Event{e})
 		after, _ := q.Jobs.Brief(key)
-		if _, asked := e.(job.KillRequested); key != 0 && !asked && !before.State.CanBecome(after.State) {
+		stays := slices.Contains([]job.Kind{job.KindKillRequested, job.KindJobHeld, job.KindJobReleased}, job.KindOf(e))
+		if key != 0 && stays != (before.State == after.State) || !stays && !before.State.CanBecome(after.State) && key != 0 {
 			t.Fatalf("%T leads from %v to %v", e, before.State, after.State)
+		}
+		if before.Held && after.Runs > before.Runs {
+			t.Fatalf("%T: a held job runs", e)
 		}
 		if after.Runs < before.Runs || after.Run < before.Run {
 			t.Fatalf("%T: runs %d → %d, run %d → %d", e, before.Runs, after.Runs, before.Run, after.Run)
@@ -130,11 +134,19 @@ func (q *sequence) check(t *rapid.T) {
 	seen := counts
 	now := q.at.Time
 	ready := map[job.Position]int64{}
+	held, heldWaiting := 0, 0
 	for j := range q.Jobs.List(projection.Filter{}) {
 		b, _ := q.Jobs.Brief(j.Key)
 		counts[j.State]--
 		due, was := q.ready[j.Key]
+		if b.Held {
+			held++
+		}
 		if !b.State.Waiting() {
+			continue
+		}
+		if b.Held {
+			heldWaiting++
 			continue
 		}
 		if b.Schedule.Due <= now || was && due == b.Schedule.Due {
@@ -147,7 +159,10 @@ func (q *sequence) check(t *rapid.T) {
 		t.Fatalf("counts %v are not those of the jobs: %v", seen, counts)
 	}
 	for name, s := range map[string]*decide.State{"lived": q.State, "raw": q.raw, "decoded": q.decoded} {
-		if want := seen[job.Pending] + seen[job.Failed]; s.Timeline.Len() != want {
+		if got := s.Jobs.Held(); got != held {
+			t.Fatalf("%s: %d jobs are held, want %d", name, got, held)
+		}
+		if want := seen[job.Pending] + seen[job.Failed] - heldWaiting; s.Timeline.Len() != want {
 			t.Fatalf("%s: %d jobs in the timeline, %d wait", name, s.Timeline.Len(), want)
 		}
 		var want job.Position
@@ -212,6 +227,32 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 			"cancel": func(t *rapid.T) {
 				events, err := decide.Cancel(q.State, q.at, drawIDs(t))
 				q.do(t, events, err)
+			},
+			"hold": func(t *rapid.T) {
+				events, err := decide.Hold(q.State, q.at, drawIDs(t))
+				q.do(t, events, err)
+			},
+			"release": func(t *rapid.T) {
+				events, err := decide.Release(q.State, q.at, drawIDs(t))
+				q.do(t, events, err)
+			},
+			"act": func(t *rapid.T) {
+				a := rapid.SampledFrom([]decide.Action{
+					decide.Cancelling(), decide.Retrying(false), decide.Holding(), decide.Releasing(),
+				}).Draw(t, "action")
+				a.Every = time.Duration(rapid.IntRange(0, 2).Draw(t, "every")) * time.Second
+				words := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "all", "last", "1-20"}), 0, 2).Draw(t, "words")
+				f := projection.Filter{Queue: rapid.SampledFrom([]string{"", "other"}).Draw(t, "queue")}
+				sel, err := q.Jobs.Select(words, f, projection.Filter{States: a.States, Held: a.Held})
+				if err != nil {
+					return
+				}
+				c := decide.Chosen{Keys: sel.Keys, Filter: &sel.Filter}
+				acted, err := decide.Act(q.State, q.at, a, c)
+				if err == nil && !sel.Named && len(acted.Jobs) != len(sel.Keys) {
+					t.Fatalf("of %v only %v were acted on", sel.Keys, acted.Jobs)
+				}
+				q.do(t, acted.Events, err)
 			},
 			"kill": func(t *rapid.T) {
 				events, err := decide.Kill(q.State, q.at, drawIDs(t), rapid.Int32Range(0, 15).Draw(t, "signal"))

@@ -50,6 +50,48 @@ func Cancel(s *State, at job.At, ids []string) ([]job.Event, error) {
 	return byID(s, at, Cancelling(), ids)
 }
 
+// Holding keeps jobs from being claimed until they are released. A run that is under way goes on; if the job waits
+// after it, it is held then. About a job that is held there is nothing to do.
+func Holding() Action {
+	return Action{
+		States: []job.State{job.Pending, job.Failed, job.Processing},
+		want:   "only pending, failed and processing jobs can be held",
+		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+			if b.Held {
+				return nil, nil
+			}
+			return job.JobHeld{Job: b.Key}, nil
+		},
+	}
+}
+
+// Hold is [Holding] of the jobs with these ids, all or none. Errors: job.ErrNotFound, or a *StateError for a job
+// that has ended.
+func Hold(s *State, at job.At, ids []string) ([]job.Event, error) {
+	return byID(s, at, Holding(), ids)
+}
+
+// Releasing ends the hold of jobs: they are claimed again when their time has come, in the order that they would
+// have had.
+func Releasing() Action {
+	const want = "only held jobs can be released"
+	return Action{
+		States: []job.State{job.Pending, job.Failed, job.Processing}, Held: true, want: want,
+		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+			if !b.Held {
+				return nil, &StateError{State: b.State, Want: want}
+			}
+			return job.JobReleased{Job: b.Key}, nil
+		},
+	}
+}
+
+// Release is [Releasing] of the jobs with these ids, all or none. Errors: job.ErrNotFound, or a *StateError for a
+// job that is not held.
+func Release(s *State, at job.At, ids []string) ([]job.Event, error) {
+	return byID(s, at, Releasing(), ids)
+}
+
 // Numbers of signals, on all systems that we run on.
 const (
 	sigTerm   = 15

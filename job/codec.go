@@ -32,6 +32,10 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendJobCancelled(dst, e)
 	case KillRequested:
 		return appendKillRequested(dst, e)
+	case JobHeld:
+		return appendUint(dst, 1, uint64(e.Job))
+	case JobReleased:
+		return appendUint(dst, 1, uint64(e.Job))
 	case JobsForgotten:
 		return appendJobsForgotten(dst, e)
 	case *WorkerStarted:
@@ -114,6 +118,10 @@ func (r *reader) event(k Kind) Event {
 		return r.jobCancelled()
 	case KindKillRequested:
 		return r.killRequested()
+	case KindJobHeld:
+		return JobHeld{Job: r.onlyJob()}
+	case KindJobReleased:
+		return JobReleased{Job: r.onlyJob()}
 	case KindJobsForgotten:
 		return r.jobsForgotten()
 	case KindWorkerStarted:

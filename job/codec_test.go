@@ -43,6 +43,8 @@ var samples = []Event{
 	JobRetried{Job: 7, From: Dead, Reset: true, Due: 1_900_000_000_000_000_000},
 	&JobCancelled{Job: 7, Run: 301, Result: sampleResult("bye")},
 	KillRequested{Job: 7, Run: 301, Signal: 15, Cancel: true},
+	JobHeld{Job: 7},
+	JobReleased{Job: 7},
 	JobsForgotten{Queue: "slow", State: Completed, Through: 299, Jobs: 12},
 	&WorkerStarted{ID: "w1", Slots: 4, Queues: []string{"default", "slow"}, Kinds: []string{"mail"}, Shell: true},
 	WorkerStopped{Worker: 300, Why: "stop requested"},

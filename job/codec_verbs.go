@@ -75,6 +75,19 @@ func (r *reader) killRequested() (e KillRequested) {
 	return e
 }
 
+// onlyJob reads an event that says nothing but which job it is about.
+func (r *reader) onlyJob() (key Position) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			key = Position(r.uint())
+		default:
+			r.skip()
+		}
+	}
+	return key
+}
+
 func appendJobsForgotten(dst []byte, e JobsForgotten) []byte {
 	dst = appendText(dst, 1, e.Queue)
 	dst = appendUint(dst, 2, uint64(e.State))

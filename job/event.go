@@ -58,6 +58,8 @@ const (
 	KindJobRetried    Kind = 27
 	KindJobCancelled  Kind = 28
 	KindKillRequested Kind = 29
+	KindJobHeld       Kind = 30
+	KindJobReleased   Kind = 31
 	KindJobsForgotten Kind = 33
 
 	KindWorkerStarted Kind = 40
@@ -222,6 +224,12 @@ type KillRequested struct {
 	Cancel   bool
 }
 
+// JobHeld keeps a job from being claimed until it is released. A run that is under way goes on.
+type JobHeld struct{ Job Position }
+
+// JobReleased ends a hold: a job that waits is claimed again when its time has come.
+type JobReleased struct{ Job Position }
+
 // JobsForgotten lets jobs leave the state: those of the queue that came into a final state by an event at or
 // before Through and are in it still. They stay in the log.
 type JobsForgotten struct {
@@ -306,6 +314,8 @@ func (RunReturned) kind() Kind    { return KindRunReturned }
 func (JobRetried) kind() Kind     { return KindJobRetried }
 func (*JobCancelled) kind() Kind  { return KindJobCancelled }
 func (KillRequested) kind() Kind  { return KindKillRequested }
+func (JobHeld) kind() Kind        { return KindJobHeld }
+func (JobReleased) kind() Kind    { return KindJobReleased }
 func (JobsForgotten) kind() Kind  { return KindJobsForgotten }
 func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
@@ -341,6 +351,10 @@ func Of(e Event) Position {
 	case *JobCancelled:
 		return e.Job
 	case KillRequested:
+		return e.Job
+	case JobHeld:
+		return e.Job
+	case JobReleased:
 		return e.Job
 	}
 	return 0

@@ -11,7 +11,7 @@ import (
 var writtenFields = []string{
 	"state", "attempts", "updated_at", "next_attempt_at", "last_error",
 	"runs", "crashes", "exit_code", "signal", "why", "started_at", "finished_at",
-	"position", "enqueued_at", "run", "worker", "kill_asked", "caller_dir", "caller_path", "left_behind",
+	"position", "enqueued_at", "run", "worker", "kill_asked", "held", "caller_dir", "caller_path", "left_behind",
 }
 
 // specFields reads every name that a spec may have. Of the values that are null, only payload's gets

@@ -55,6 +55,8 @@ var events = rapid.OneOf(
 			Signal: rapid.Int32().Draw(t, "signal"), Cancel: rapid.Bool().Draw(t, "cancel"),
 		}
 	})),
+	asEvent(rapid.Custom(func(t *rapid.T) JobHeld { return JobHeld{Job: positions.Draw(t, "job")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) JobReleased { return JobReleased{Job: positions.Draw(t, "job")} })),
 	asEvent(rapid.Custom(func(t *rapid.T) JobsForgotten {
 		return JobsForgotten{
 			Queue: rapid.String().Draw(t, "queue"), State: rapid.SampledFrom(States[:]).Draw(t, "state"),

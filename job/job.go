@@ -26,6 +26,7 @@ type Job struct {
 	Why       Why      // why it is dead or failed
 	LastError string   // "" = none: "Exit 3: …", "Signal 9: …", "Timeout after 2s: …", "Worker lost"
 	KillAsked bool     // its current run was asked to end
+	Held      bool     // nobody claims it until it is released
 	// LeftBehind holds the pids of what its last run left alive, for who prints one job: the log does not know
 	// them, and no query fills them in.
 	LeftBehind []int

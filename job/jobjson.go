@@ -51,6 +51,7 @@ type jobJSON struct {
 	StartedAt  *time.Time `json:"started_at,omitempty"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	KillAsked  bool       `json:"kill_asked,omitempty"`
+	Held       bool       `json:"held,omitempty"`
 	LeftBehind []int      `json:"left_behind,omitempty"`
 
 	Position   Position   `json:"position"`
@@ -79,7 +80,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Env: s.Env, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
-		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked,
+		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked, Held: j.Held,
 		LeftBehind: j.LeftBehind,
 
 		Position: j.Key, EnqueuedAt: orNull(j.EnqueuedAt), Run: j.Run, Worker: j.Worker,

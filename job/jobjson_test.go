@@ -22,7 +22,7 @@ func fullJob() Job {
 		},
 		State: Failed, Attempts: 2, MaxRetries: 5, Runs: 3, Crashes: 1,
 		EnqueuedAt: at, CreatedAt: at, UpdatedAt: at, NextAttemptAt: at.Add(5e8), StartedAt: at, FinishedAt: at,
-		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, LeftBehind: []int{4711},
+		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, Held: true, LeftBehind: []int{4711},
 		CallerDir: "/home", CallerPath: "/bin",
 	}
 }
@@ -38,7 +38,7 @@ func TestMarshalJSON_WritesEverythingInOrder(t *testing.T) {
 		`"retry_on":[75],"dead_on":[2,3],"snooze_on":[99],"snooze":"1h",` +
 		`"env":{"A":"1","B":"2"},"cwd":"/srv","stdin":"@in","tags":{"t":"x"},"extra":{"colour":"red"},` +
 		`"runs":3,"crashes":1,"exit_code":0,"signal":9,"why":"exit","started_at":` + at + `,"finished_at":` + at +
-		`,"kill_asked":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
+		`,"kill_asked":true,"held":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

@@ -25,6 +25,8 @@ var kindNames = map[Kind]string{
 	KindJobRetried:    "JobRetried",
 	KindJobCancelled:  "JobCancelled",
 	KindKillRequested: "KillRequested",
+	KindJobHeld:       "JobHeld",
+	KindJobReleased:   "JobReleased",
 	KindJobsForgotten: "JobsForgotten",
 	KindWorkerStarted: "WorkerStarted",
 	KindWorkerStopped: "WorkerStopped",

@@ -269,7 +269,7 @@ func TestParseSpec_PrintedJobCanBeEnqueuedAgain(t *testing.T) {
 		j := Job{
 			Spec: want, MaxRetries: *want.MaxRetries, CreatedAt: want.CreatedAt, State: Pending,
 			UpdatedAt: want.CreatedAt, Key: 7, LastError: "Exit 3: <b>", Exit: new(int32(3)), Why: WhyExit, Runs: 1, Run: 8, Worker: 2,
-			CallerDir: "/", CallerPath: "/bin", KillAsked: true,
+			CallerDir: "/", CallerPath: "/bin", KillAsked: true, Held: true,
 		}
 		text, err := j.MarshalJSON()
 		if err != nil {

@@ -169,13 +169,17 @@ func (c *chronicle) verb(t *rapid.T) {
 		return
 	}
 	id := rapid.SampledFrom(c.ids).Draw(t, "id")
-	which := rapid.IntRange(0, 2).Draw(t, "verb")
+	which := rapid.IntRange(0, 4).Draw(t, "verb")
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		switch which {
 		case 0:
 			return decide.Cancel(s, c.at, []string{id})
 		case 1:
 			return decide.Kill(s, c.at, []string{id}, 9)
+		case 2:
+			return decide.Hold(s, c.at, []string{id})
+		case 3:
+			return decide.Release(s, c.at, []string{id})
 		}
 		return decide.Retry(s, c.at, []string{id}, false)
 	})
@@ -296,8 +300,8 @@ func (c *chronicle) choose(t *rapid.T, p *projection.Projection) {
 		Since: c.at.Time - int64(rapid.IntRange(0, 100).Draw(t, "since"))*1e9,
 	}
 	chosen := rapid.SliceOfN(rapid.SampledFrom(words), 0, 2).Draw(t, "words")
-	got, err := p.Select(chosen, f, job.States[:2])
-	want, same := c.lived.Jobs.Select(chosen, f, job.States[:2])
+	got, err := p.Select(chosen, f, projection.Filter{States: job.States[:2]})
+	want, same := c.lived.Jobs.Select(chosen, f, projection.Filter{States: job.States[:2]})
 	if fmt.Sprint(got, err) != fmt.Sprint(want, same) {
 		t.Fatalf("select %v %+v:\ngot  %v, %v\nwant %v, %v", chosen, f, got, err, want, same)
 	}

@@ -21,13 +21,18 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 	}
 	l := p.lives.at(r.life - 1)
 	l.updatedAt = at.Time
-	if asked, ok := e.(job.KillRequested); ok {
-		l.flags |= killAsked
-		if asked.Cancel {
-			l.flags |= cancelAsked
-		}
-		p.kills[r.life] = append(p.kills[r.life], asked.Signal)
+	switch e := e.(type) {
+	case job.KillRequested:
+		p.killAsked(r, e)
 		return Change{}, nil
+	case job.JobHeld:
+		p.held++
+		l.flags |= held
+		return p.change(j), nil
+	case job.JobReleased:
+		p.held--
+		l.flags &^= held
+		return p.change(j), nil
 	}
 	if r.state == job.Processing {
 		p.worker(l.worker).end(key)
@@ -39,11 +44,25 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 	p.turn(j, p.apply(at, j, e))
 	if r.state.Ended() {
 		l.finishedAt, l.ended = at.Time, at.Position
+		if l.flags&held != 0 {
+			p.held--
+			l.flags &^= held
+		}
 	}
 	if !waited && !r.state.Waiting() {
 		return Change{}, nil
 	}
 	return p.change(j), nil
+}
+
+// killAsked notes a signal that was asked for.
+func (p *Projection) killAsked(r *record, e job.KillRequested) {
+	l := p.lives.at(r.life - 1)
+	l.flags |= killAsked
+	if e.Cancel {
+		l.flags |= cancelAsked
+	}
+	p.kills[r.life] = append(p.kills[r.life], e.Signal)
 }
 
 // unfit says why an event cannot happen to a job, "" if it can. Events that end a run must be about
@@ -54,10 +73,20 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	switch e := e.(type) {
 	case job.JobClaimed:
 		switch {
-		case !r.state.Waiting():
-			return "the job must wait"
+		case !r.state.Waiting() || p.isHeld(r):
+			return "the job must wait, and not be held"
 		case p.worker(e.Worker) == nil:
 			return "the worker must be known"
+		}
+		return ""
+	case job.JobHeld:
+		if r.state.Ended() || p.isHeld(r) {
+			return "the job must not have ended, nor be held"
+		}
+		return ""
+	case job.JobReleased:
+		if !p.isHeld(r) {
+			return "the job must be held"
 		}
 		return ""
 	case job.JobRetried:
@@ -192,6 +221,11 @@ func (p *Projection) turn(j place, to job.State) {
 	r.state = to
 }
 
+// isHeld says that the job is held.
+func (p *Projection) isHeld(r *record) bool {
+	return r.life != 0 && p.lives.at(r.life-1).flags&held != 0
+}
+
 func (p *Projection) queueOf(r *record) *queue {
 	return &p.lanes.queues[p.lanes.all[r.lane].queue]
 }
@@ -199,7 +233,7 @@ func (p *Projection) queueOf(r *record) *queue {
 // change tells the timeline about a job.
 func (p *Projection) change(j place) Change {
 	r := j.record()
-	if !r.state.Waiting() {
+	if !r.state.Waiting() || p.isHeld(r) {
 		return Change{Job: j.key()}
 	}
 	return Change{Job: j.key(), Waiting: true, Schedule: p.schedule(j)}

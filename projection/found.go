@@ -172,7 +172,7 @@ func (f *found) job() job.Job {
 		out.Exit = new(l.exit)
 	}
 	out.Signal, out.Why, out.LastError = l.signal, l.why, f.lastError
-	out.KillAsked = l.flags&killAsked != 0
+	out.KillAsked, out.Held = l.flags&killAsked != 0, l.flags&held != 0
 	return out
 }
 

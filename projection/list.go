@@ -15,6 +15,7 @@ type Filter struct {
 	Match  string            // is in the id, the command, the handler's name or last_error; case matters
 	Since  int64             // enqueued at or after this time (Unix nanoseconds); 0 = no bound
 	Until  int64             // enqueued at or before this time; 0 = no bound
+	Held   bool              // only jobs that are held
 	After  job.Position      // cursor: only jobs with a greater key
 	Before job.Position      // only jobs with a smaller key; 0 = no bound
 	Limit  int               // 0 = all

@@ -43,6 +43,7 @@ type Projection struct {
 	rank     int64             // the highest of a job that was due at once when it was enqueued
 	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
 	crons    crons
+	held     int // jobs that are held
 
 	base base // what came from a snapshot, and is read where it lies
 	live bool // its jobs that wait or run are in memory, too
@@ -196,6 +197,9 @@ type Counts [7]int
 
 // Counts returns the numbers over all queues. O(1).
 func (p *Projection) Counts() Counts { return p.counts }
+
+// Held returns how many jobs are held, those that run meanwhile included. O(1).
+func (p *Projection) Held() int { return p.held }
 
 // Waiting returns the number of waiting jobs of a queue. O(1).
 func (p *Projection) Waiting(queue string) int {

@@ -39,6 +39,7 @@ type Brief struct {
 	OnCrash              job.OnCrash
 	KillAsked            bool // the current run was asked to end: see Kills
 	CancelAsked          bool // … and the job is to be cancelled then
+	Held                 bool // nobody claims it
 }
 
 // Brief returns the short form of the job with this key. Of a job in memory it decodes and allocates nothing.
@@ -57,7 +58,7 @@ func (f *found) brief() Brief {
 	if f.lived {
 		l := &f.life
 		b.Attempts, b.Runs, b.Crashes, b.Run, b.Worker = l.attempts, l.runs, l.crashes, l.run, l.worker
-		b.KillAsked, b.CancelAsked = l.flags&killAsked != 0, l.flags&cancelAsked != 0
+		b.KillAsked, b.CancelAsked, b.Held = l.flags&killAsked != 0, l.flags&cancelAsked != 0, l.flags&held != 0
 	}
 	return b
 }

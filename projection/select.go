@@ -10,13 +10,15 @@ import (
 
 // looksInside says that the filter selects by more than the state and the queue.
 func (f *Filter) looksInside() bool {
-	return len(f.Tags) > 0 || f.Match != "" || f.Since != 0 || f.Until != 0
+	return len(f.Tags) > 0 || f.Match != "" || f.Since != 0 || f.Until != 0 || f.Held
 }
 
 // selects says whether a job that is between the filter's bounds and in one of its states is selected.
 func (f *Filter) selects(j *found) bool {
 	switch {
 	case f.Queue != "" && j.queue != f.Queue:
+		return false
+	case f.Held && j.life.flags&held == 0:
 		return false
 	case f.Since != 0 && j.record.enqueuedAt < f.Since, f.Until != 0 && j.record.enqueuedAt > f.Until:
 		return false
@@ -73,12 +75,12 @@ func (e *AmbiguousError) Unwrap() error { return job.ErrAmbiguous }
 // Select returns the jobs that any of the words names, and that the filter selects, whose Limit does not count. A
 // word is an id; the beginning of one id only; "last", the job that was enqueued last; "all"; or two positions
 // with a hyphen between them. No words stand for all jobs. Of ids and their beginnings an id goes first. Where
-// jobs are not named but selected, and the filter has no States, only those in the states of fit are selected.
+// jobs are not named but selected, only those of fit are, whose States count if the filter has none, and its Held.
 // Errors: job.ErrNotFound, an *AmbiguousError.
 //
 // What is no whole id is looked for among all jobs, once for all words: O(n). Otherwise it costs as much as
 // what it selects.
-func (p *Projection) Select(words []string, f Filter, fit []job.State) (Selection, error) {
+func (p *Projection) Select(words []string, f Filter, fit Filter) (Selection, error) {
 	f.Limit, f.Newest = 0, false
 	s := Selection{Named: len(words) > 0 && !f.narrows()}
 	for _, word := range words {
@@ -86,8 +88,11 @@ func (p *Projection) Select(words []string, f Filter, fit []job.State) (Selectio
 			s.Named = false
 		}
 	}
-	if !s.Named && len(f.States) == 0 {
-		f.States = fit
+	if !s.Named {
+		f.Held = f.Held || fit.Held
+		if len(f.States) == 0 {
+			f.States = fit.States
+		}
 	}
 	s.Filter = f
 	if len(words) == 0 {

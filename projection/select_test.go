@@ -21,7 +21,7 @@ func TestSelect_WordsAndFilters(t *testing.T) {
 	add("a2", "true", "mail", nil)
 	add("b", "true", "default", nil)
 	h.add(&job.JobCancelled{Job: 3})
-	fit := []job.State{job.Pending}
+	fit := projection.Filter{States: []job.State{job.Pending}}
 	for _, test := range []struct {
 		name  string
 		words []string

@@ -50,7 +50,8 @@ func Load(files []File) *Projection {
 // Live says that all jobs that wait or run are in memory.
 func (p *Projection) Live() bool { return p.live || len(p.base.levels) == 0 }
 
-// LoadLive brings all jobs that wait or run into memory, and yields what the timeline must know of them.
+// LoadLive brings all jobs that wait or run into memory, and yields what the timeline must know of them:
+// those that wait and are not held.
 // Later ones are told by the folds.
 func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
 	if !p.Live() {
@@ -59,7 +60,7 @@ func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
 	}
 	return func(yield func(job.Schedule) bool) {
 		for f := range p.inMemory(Filter{States: []job.State{job.Pending, job.Failed}}) {
-			if !yield(f.schedule()) {
+			if f.life.flags&held == 0 && !yield(f.schedule()) {
 				return
 			}
 		}

@@ -48,6 +48,7 @@ const (
 	hasExit     flags = 1 << iota // the last ended run had an exit code
 	killAsked                     // the current run was asked to end …
 	cancelAsked                   // … and the job is to be cancelled then
+	held                          // nobody claims the job until it is released
 )
 
 // here says that the record is that of a job.

@@ -21,13 +21,14 @@ type summary struct {
 	workers  []*worker
 	crons    []*cron // in order of their keys
 	counts   Counts
+	held     int
 	queues   []queue // by name: those that hold jobs, or have held some that were forgotten
 }
 
 func (p *Projection) summary() *summary {
 	s := &summary{
 		at: p.at, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
-		settings: p.settings, repairs: p.repairs, workers: p.workers, crons: p.crons.sorted(), counts: p.counts,
+		settings: p.settings, repairs: p.repairs, workers: p.workers, crons: p.crons.sorted(), counts: p.counts, held: p.held,
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
 		q := p.lanes.queues[p.lanes.byQueue[name]]
@@ -41,7 +42,7 @@ func (p *Projection) summary() *summary {
 // adopt makes it the state's own.
 func (p *Projection) adoptSummary(s *summary) error {
 	p.at, p.logID, p.latest, p.revived, p.rank = s.at, s.logID, s.latest, s.revived, s.rank
-	p.repairs, p.workers, p.counts = s.repairs, s.workers, s.counts
+	p.repairs, p.workers, p.counts, p.held = s.repairs, s.workers, s.counts, s.held
 	for key, value := range s.settings {
 		if err := p.configSet(p.at, job.ConfigSet{Key: key, New: value}); err != nil {
 			return err
@@ -75,6 +76,7 @@ func (s *summary) encode(c *canon) {
 		c.cron(cron)
 	}
 	c.counts(&s.counts)
+	c.numbers(uint64(s.held))
 	c.numbers(uint64(len(s.queues)))
 	for _, q := range s.queues {
 		c.text(q.name)
@@ -132,6 +134,7 @@ func decodeSummary(text string) (*summary, error) {
 		s.crons = append(s.crons, t.cron())
 	}
 	t.counts(&s.counts)
+	s.held = int(t.number())
 	for range t.length() {
 		q := queue{name: t.text()}
 		t.counts(&q.counts)

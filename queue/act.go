@@ -10,7 +10,7 @@ import (
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling] and [Killing].
+// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding] and [Releasing].
 type Action = decide.Action
 
 // Retrying brings failed and dead jobs back, or dead ones only; attempts and crashes start again from 0. The
@@ -27,11 +27,19 @@ func Cancelling() Action { return decide.Cancelling() }
 // Killing asks for the end of the current runs: see [Queue.Kill]. Error: job.ErrInvalid.
 func Killing(signal int) (Action, error) { return decide.Killing(int32(signal)) }
 
+// Holding keeps jobs from being claimed until they are released: see [Queue.Hold].
+func Holding() Action { return decide.Holding() }
+
+// Releasing ends holds: see [Queue.Release].
+func Releasing() Action { return decide.Releasing() }
+
 // Select returns the jobs that the words name and the filter selects, of those that were not named
 // only what the action is for: see [projection.Projection.Select]. Errors:
 // job.ErrNotFound, job.ErrAmbiguous.
 func (q *Queue) Select(ctx context.Context, a Action, words []string, f projection.Filter) (sel projection.Selection, err error) {
-	viewErr := q.view(ctx, func(s *decide.State) { sel, err = s.Jobs.Select(words, f, a.States) })
+	viewErr := q.view(ctx, func(s *decide.State) {
+		sel, err = s.Jobs.Select(words, f, projection.Filter{States: a.States, Held: a.Held})
+	})
 	if viewErr != nil {
 		return projection.Selection{}, viewErr
 	}

@@ -161,6 +161,24 @@ func (q *Queue) Cancel(ctx context.Context, ids ...string) error {
 	})
 }
 
+// Hold keeps jobs from being claimed until they are released, all or none. They stay pending or failed. A run that
+// is under way goes on; if its job waits after it, for another attempt or because its worker died, it is held
+// then. Jobs that have ended are not held any more, and come back without it. Errors: job.ErrNotFound,
+// job.ErrWrongState for jobs that have ended.
+func (q *Queue) Hold(ctx context.Context, ids ...string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.Hold(s, at, ids)
+	})
+}
+
+// Release ends the hold of jobs, all or none: they take the place among the waiting ones that they would have had.
+// Errors: job.ErrNotFound, job.ErrWrongState for jobs that are not held.
+func (q *Queue) Release(ctx context.Context, ids ...string) error {
+	return q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.Release(s, at, ids)
+	})
+}
+
 // Kill asks for the end of the current run of each job, all or none: signal 15 is followed by KILL
 // after kill_grace, others are sent alone. The run then counts by how it ended: with exit code 0 the
 // job is completed all the same. A request that follows another is passed on as well. Kill returns when the request is durable, not when the run has ended; see [Queue.Wait]. Errors:

@@ -39,6 +39,7 @@ type JobChange struct {
 type JobState struct {
 	State                   job.State // 0 = not there
 	Attempts, Runs, Crashes uint32
+	Held                    bool
 }
 
 // SettingChange is a setting that was changed.
@@ -153,7 +154,7 @@ func (v View) jobState(key job.Position) JobState {
 	if !found {
 		return JobState{}
 	}
-	return JobState{State: b.State, Attempts: b.Attempts, Runs: b.Runs, Crashes: b.Crashes}
+	return JobState{State: b.State, Attempts: b.Attempts, Runs: b.Runs, Crashes: b.Crashes, Held: b.Held}
 }
 
 // result compares what was noted with what is.

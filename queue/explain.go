@@ -42,6 +42,7 @@ type Code string
 
 // Why a job waits.
 const (
+	CodeHeld      Code = "held"             // somebody holds it: Event. It is said of a job that runs, too
 	CodeScheduled Code = "scheduled"        // it was enqueued for a later time: Event, Until
 	CodeSnoozed   Code = "snoozed"          // its last run asked to be run later: Event, Until
 	CodeBackoff   Code = "backoff"          // it failed, and the time of its next attempt has not come: Event, Until
@@ -179,6 +180,8 @@ func codeOf(e job.Event) Code {
 		return CodeRetried
 	case job.KillRequested:
 		return CodeKillRequested
+	case job.JobHeld:
+		return CodeHeld
 	case *job.JobCompleted:
 		return CodeCompleted
 	case *job.JobCancelled:

@@ -45,6 +45,9 @@ func (e *Explanation) explainRunning(workers []WorkerInfo) {
 	if e.Job.KillAsked {
 		e.because(Reason{Code: CodeKillRequested})
 	}
+	if e.Job.Held {
+		e.because(Reason{Code: CodeHeld})
+	}
 }
 
 // explainWaiting says what has to happen before a job can run, in the order in which it must.
@@ -62,6 +65,11 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 			code = CodeSnoozed
 		}
 		e.because(Reason{Code: code, Until: e.Next})
+	}
+	if e.Job.Held {
+		e.Next = time.Time{}
+		e.Reasons = append([]Reason{{Code: CodeHeld}}, e.Reasons...)
+		return // all else is of no account until it is released
 	}
 	live := those(workers, alive)
 	serve := those(live, func(w WorkerInfo) bool { return w.serves(b.Schedule.Queue, b.Schedule.Kind) })

@@ -52,7 +52,7 @@ type sight struct {
 }
 
 // jobFields are the fields of a job that events change, in the order in which they are told.
-var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested"}
+var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested", "held"}
 
 func (r *Replay) look(record Record) sight {
 	jobs := r.state.Jobs
@@ -85,7 +85,7 @@ func (r *Replay) look(record Record) sight {
 func (s *sight) lookAtJob(b *projection.Brief) {
 	s.job = map[string]any{
 		"state": b.State.String(), "attempts": uint64(b.Attempts), "runs": uint64(b.Runs), "crashes": uint64(b.Crashes),
-		"kill_requested": b.KillAsked,
+		"kill_requested": b.KillAsked, "held": b.Held,
 	}
 	if b.State.Waiting() && b.Schedule.Due != 0 {
 		s.job["next_attempt_at"] = time.Unix(0, b.Schedule.Due).UTC()

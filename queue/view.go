@@ -96,6 +96,7 @@ func (v View) Workers() []WorkerInfo {
 type Status struct {
 	Dir      string
 	Counts   projection.Counts
+	Held     int           // jobs that are held, those that run meanwhile included
 	Queues   []QueueCounts // by name; queues without jobs are left out
 	Workers  []WorkerInfo  // in order of start
 	Position job.Position  // of the last event that the answer rests on
@@ -106,7 +107,7 @@ type Status struct {
 // Status returns the whole queue at a glance, but for Dir and Head, which a state does not know.
 func (v View) Status() Status {
 	status := Status{
-		Counts: v.state.Jobs.Counts(), Workers: v.Workers(), Position: v.Position(), Time: v.Time(),
+		Counts: v.state.Jobs.Counts(), Held: v.state.Jobs.Held(), Workers: v.Workers(), Position: v.Position(), Time: v.Time(),
 	}
 	for name, counts := range v.state.Jobs.Queues() {
 		status.Queues = append(status.Queues, QueueCounts{Name: name, Counts: counts})

@@ -164,6 +164,17 @@ func (m *machine) Cancel(t *rapid.T) {
 	m.sameRefusal(t, "cancel", q.Cancel(context.Background(), id), m.model.cancel(id))
 }
 
+// Hold keeps a job from being claimed, or lets it be claimed again.
+func (m *machine) Hold(t *rapid.T) {
+	_, q := m.process(t)
+	id := m.id(t)
+	if rapid.Bool().Draw(t, "release") {
+		m.sameRefusal(t, "release", q.Release(context.Background(), id), m.model.release(id))
+		return
+	}
+	m.sameRefusal(t, "hold", q.Hold(context.Background(), id), m.model.hold(id))
+}
+
 // Configure changes a setting, for all processes at once.
 func (m *machine) Configure(t *rapid.T) {
 	_, q := m.process(t)

@@ -31,6 +31,7 @@ type modelJob struct {
 	rank       time.Time // when it counts as due, if at once
 	base       float64   // 0 = the config's
 	onCrash    job.OnCrash
+	held       bool // until it is released or has ended
 }
 
 func (m *model) find(id string) *modelJob {
@@ -81,7 +82,7 @@ func (m *model) enqueue(specs []job.Spec, now time.Time) error {
 func (m *model) next(now time.Time) *modelJob {
 	var due []*modelJob
 	for _, j := range m.jobs {
-		if j.state.Waiting() && !j.due.After(now) {
+		if j.state.Waiting() && !j.held && !j.due.After(now) {
 			due = append(due, j)
 		}
 	}
@@ -109,13 +110,13 @@ func (m *model) claim(j *modelJob) {
 
 func (m *model) completed(j *modelJob) {
 	j.state = job.Completed
-	j.due = time.Time{}
+	j.due, j.held = time.Time{}, false
 }
 
 func (m *model) failed(j *modelJob, now time.Time) {
 	j.attempts++
 	if j.attempts > j.maxRetries {
-		j.state, j.due = job.Dead, time.Time{}
+		j.state, j.due, j.held = job.Dead, time.Time{}, false
 		return
 	}
 	base := j.base
@@ -134,7 +135,7 @@ func (m *model) lost(j *modelJob) {
 	j.due = time.Time{}
 	switch {
 	case j.onCrash == job.CrashDead, j.crashes > m.config.MaxCrashes:
-		j.state = job.Dead
+		j.state, j.held = job.Dead, false
 	default:
 		j.state = job.Pending
 	}
@@ -160,7 +161,32 @@ func (m *model) cancel(id string) error {
 	case !j.state.Waiting():
 		return job.ErrWrongState
 	}
-	j.state, j.due = job.Cancelled, time.Time{}
+	j.state, j.due, j.held = job.Cancelled, time.Time{}, false
+	return nil
+}
+
+// hold keeps a job from being claimed; to do so twice is to do so once.
+func (m *model) hold(id string) error {
+	j := m.find(id)
+	switch {
+	case j == nil:
+		return job.ErrNotFound
+	case j.state.Ended():
+		return job.ErrWrongState
+	}
+	j.held = true
+	return nil
+}
+
+func (m *model) release(id string) error {
+	j := m.find(id)
+	switch {
+	case j == nil:
+		return job.ErrNotFound
+	case !j.held:
+		return job.ErrWrongState
+	}
+	j.held = false
 	return nil
 }
 
@@ -170,8 +196,8 @@ func (j *modelJob) describe() string {
 	if !j.due.IsZero() {
 		due = j.due.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s",
-		j.id, j.state, j.attempts, j.maxRetries, j.runs, j.crashes, due)
+	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t",
+		j.id, j.state, j.attempts, j.maxRetries, j.runs, j.crashes, due, j.held)
 }
 
 func describe(j job.Job) string {
@@ -179,6 +205,6 @@ func describe(j job.Job) string {
 	if !j.NextAttemptAt.IsZero() {
 		due = j.NextAttemptAt.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s",
-		j.Spec.ID, j.State, j.Attempts, j.MaxRetries, j.Runs, j.Crashes, due)
+	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t",
+		j.Spec.ID, j.State, j.Attempts, j.MaxRetries, j.Runs, j.Crashes, due, j.Held)
 }

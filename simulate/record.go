@@ -113,6 +113,7 @@ type opened struct {
 	due               int64 // 0 = at once
 	crew              int32 // that runs it; none = it waits
 	claimed           int64
+	held              bool
 }
 
 // run is a run of the record.
@@ -159,6 +160,8 @@ const (
 	retryDead             // … a dead one
 	cancel                // somebody cancels a job, waiting or running
 	kill                  // somebody ends a run
+	hold                  // somebody holds a job
+	release               // somebody releases it
 	set                   // a setting is changed
 	begin                 // a worker starts
 	halt                  // it is asked to stop, and claims nothing more

@@ -67,6 +67,7 @@ type tracked struct {
 	claimed           int64
 	asked             int32 // step of the script that asked for the end of its run; none = nobody did
 	killed            bool  // its run was asked to end
+	held              bool
 }
 
 // worker is one that has not ended.
@@ -150,7 +151,7 @@ func (r *Recorder) begin() {
 		}
 		r.enter(j)
 		r.meter.reentered(j.number, j.state, j.since)
-		o := opened{job: j.number, state: j.state, since: j.since, attempts: j.attempts, crashes: j.crashes, due: j.waits, crew: none}
+		o := opened{job: j.number, state: j.state, since: j.since, attempts: j.attempts, crashes: j.crashes, due: j.waits, crew: none, held: j.held}
 		if w := r.workers[j.worker]; j.state == job.Processing && w != nil {
 			o.crew, o.claimed = w.number, j.claimed
 		}

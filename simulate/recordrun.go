@@ -39,6 +39,10 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		r.again(j, job.Pending, r.clock.moment(e.Due))
 	case job.JobRetried:
 		r.retried(j, e)
+	case job.JobHeld:
+		r.held(j, true)
+	case job.JobReleased:
+		r.held(j, false)
 	case *job.JobCancelled:
 		switch {
 		case e.Run != 0:
@@ -140,7 +144,7 @@ func (r *Recorder) again(j *tracked, state job.State, due int64) {
 // over notes the end of a job. Only a dead one can be brought back.
 func (r *Recorder) over(j *tracked, key job.Position, state job.State) {
 	r.endRun(j)
-	j.state, j.waits = state, 0
+	j.state, j.waits, j.held = state, 0, false
 	if j.number != none {
 		r.meter.ended(j.number, state)
 		r.record.jobs[j.number].ended = true
@@ -172,6 +176,19 @@ func (r *Recorder) retried(j *tracked, e job.JobRetried) {
 		r.step(how, j.number)
 		r.record.script[len(r.record.script)-1].wait = max(0, due-r.clock.last)
 	}
+}
+
+// held notes that somebody holds or releases a job.
+func (r *Recorder) held(j *tracked, is bool) {
+	j.held = is
+	if j.number == none {
+		return
+	}
+	how := release
+	if is {
+		how = hold
+	}
+	r.step(how, j.number)
 }
 
 // learnBase finds out whether workers brought a back-off base with them, which the log does not say: with

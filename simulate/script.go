@@ -78,9 +78,18 @@ func (m *machine) reopen(o *opened, ghost job.Position) {
 		m.fold([]job.Event{job.JobClaimed{Job: key, Worker: t.key}})
 		m.meter.reentered(o.job, job.Processing, o.since)
 		m.start(o.job, t, o.claimed)
+		m.hold(o)
 		return
 	}
+	m.hold(o)
 	m.meter.reentered(o.job, m.stateOf(o.job), o.since)
+}
+
+// hold holds a job that was held when the record began.
+func (m *machine) hold(o *opened) {
+	if o.held {
+		m.must(decide.Hold(m.state, m.at(), []string{id(o.job)}))
+	}
 }
 
 // takerOf returns the worker that runs a job when the record begins, nil for none. With other workers than
@@ -108,7 +117,7 @@ func (m *machine) act(o *op) {
 	case set:
 		m.set(m.record.changes[o.subj])
 		return
-	case retry, retryDead, cancel, kill:
+	case retry, retryDead, cancel, kill, hold, release:
 		if m.keys[o.subj] != 0 {
 			m.interfere(o)
 		}
@@ -186,11 +195,18 @@ func (m *machine) interfere(o *op) {
 		events, err = decide.Cancel(m.state, m.at(), ids)
 	case kill:
 		events, err = decide.Kill(m.state, m.at(), ids, sigTerm)
+	case hold:
+		events, err = decide.Hold(m.state, m.at(), ids)
+	case release:
+		events, err = decide.Release(m.state, m.at(), ids)
 	}
 	if err != nil {
 		return
 	}
 	m.fold(events)
+	if o.what == hold || o.what == release {
+		return
+	}
 	if a := m.running[o.subj]; a != nil {
 		m.shorten(a, later(m.now, o.wait))
 		return

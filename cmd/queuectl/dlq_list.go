@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 )
 
 type dlqListCmd struct {
@@ -23,7 +24,7 @@ func (dlqListCmd) Help() string {
 
 // Run lists.
 func (c *dlqListCmd) Run(ctx context.Context, s *session) error {
-	return s.ask(ctx, c.atFlag, func(q source) error { return c.print(ctx, s, q, deadListing, dead) })
+	return s.ask(ctx, c.atFlag, func(q source) error { return c.print(ctx, s, q, deadListing, projection.Filter{States: dead}) })
 }
 
 // deadListing shows why jobs are dead rather than where they stand.

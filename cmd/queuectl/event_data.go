@@ -57,6 +57,8 @@ func eventData(e job.Event) map[string]any {
 		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
 	case job.KillRequested:
 		return map[string]any{"run": e.Run, "signal": e.Signal, "cancel": e.Cancel}
+	case job.JobHeld, job.JobReleased:
+		return map[string]any{}
 	case job.JobsForgotten:
 		return map[string]any{"queue": e.Queue, "state": e.State.String(), "through": e.Through, "jobs": e.Jobs}
 	case *job.WorkerStarted:

@@ -133,6 +133,10 @@ func eventWords(e job.Event) (what, details string) {
 			return "cancel requested", ""
 		}
 		return "kill requested", fmt.Sprintf("signal %d", e.Signal)
+	case job.JobHeld:
+		return "held", ""
+	case job.JobReleased:
+		return "released", ""
 	case job.JobsForgotten:
 		return "jobs forgotten", fmt.Sprintf("%s of queue %s, through position %d", count(int(e.Jobs), e.State.String()+" job"), e.Queue, e.Through)
 	case *job.WorkerStarted:

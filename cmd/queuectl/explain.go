@@ -77,7 +77,7 @@ func printExplanation(s *session, e *queue.Explanation, advice []string) {
 	}
 	s.fields(
 		[2]string{"job", plain(e.Job.Spec.ID)},
-		[2]string{"state", s.paint(stateColour(e.Job.State), e.Job.State.String())},
+		[2]string{"state", s.paint(stateColour(e.Job.State), stateOf(e.Job))},
 		[2]string{"because", s.sentences(because)},
 		[2]string{"before", s.sentences(before)},
 		[2]string{"next run", nextWords(s, e)},
@@ -143,6 +143,8 @@ func adviceFor(e *queue.Explanation) []string {
 	var advice []string
 	for _, r := range e.Reasons {
 		switch r.Code {
+		case queue.CodeHeld:
+			advice = append(advice, "queuectl release "+id)
 		case queue.CodeBackoff:
 			advice = append(advice, "queuectl retry "+id)
 		case queue.CodeNoWorker, queue.CodeStopping, queue.CodeBusy, queue.CodeNotServed:

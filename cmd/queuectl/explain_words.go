@@ -13,6 +13,8 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 	spec := e.Job.Spec
 	words := ""
 	switch r.Code {
+	case queue.CodeHeld:
+		words = strings.TrimSuffix("it is held"+byWhom(r), ", ") + unless(e.Job.State != job.Processing, "; its run goes on")
 	case queue.CodeScheduled:
 		words = "its time comes " + s.when(r.Until)
 	case queue.CodeSnoozed:

@@ -26,6 +26,8 @@ type grammar struct {
 	Wait    waitCmd    `cmd:"" group:"Jobs:" help:"Wait for jobs to end."`
 	Cancel  cancelCmd  `cmd:"" group:"Jobs:" help:"Withdraw jobs; running ones are ended."`
 	Kill    killCmd    `cmd:"" group:"Jobs:" help:"End the current run of jobs."`
+	Hold    holdCmd    `cmd:"" group:"Jobs:" help:"Keep jobs from being run until they are released."`
+	Release releaseCmd `cmd:"" group:"Jobs:" help:"Let held jobs be run."`
 	Retry   retryCmd   `cmd:"" group:"Jobs:" help:"Run failed or dead jobs again at once."`
 	DLQ     dlqCmd     `cmd:"" name:"dlq" group:"Jobs:" help:"The dead letter queue: jobs that will not be retried by themselves."`
 

@@ -10,6 +10,7 @@ import (
 
 type listCmd struct {
 	State []job.State `placeholder:"STATE,..." help:"Only jobs in these states: pending, processing, completed, failed, dead, cancelled."`
+	Held  bool        `help:"Only jobs that are held."`
 	pageFlags
 	atFlag
 }
@@ -32,7 +33,7 @@ Examples:
 // Run lists.
 func (c *listCmd) Run(ctx context.Context, s *session) error {
 	return s.ask(ctx, c.atFlag, func(q source) error {
-		return c.print(ctx, s, q, jobListing, c.State)
+		return c.print(ctx, s, q, jobListing, projection.Filter{States: c.State, Held: c.Held})
 	})
 }
 
@@ -61,13 +62,13 @@ func tableLimit(s *session, limit *int, all bool) (int, error) {
 	return 0, nil
 }
 
-// print prints the page of the jobs in one of the states, and names what it leaves out.
-func (p *pageFlags) print(ctx context.Context, s *session, q source, l listing[job.Job], states []job.State) error {
+// print prints the page of the jobs that the filter selects, and names what it leaves out.
+func (p *pageFlags) print(ctx context.Context, s *session, q source, l listing[job.Job], f projection.Filter) error {
 	limit, err := tableLimit(s, p.Limit, p.All)
 	if err != nil {
 		return err
 	}
-	f := projection.Filter{States: states, Queue: p.Queue, Limit: limit, Newest: p.After == ""}
+	f.Queue, f.Limit, f.Newest = p.Queue, limit, p.After == ""
 	if p.After != "" {
 		j, err := q.Job(ctx, p.After)
 		if err != nil {
@@ -120,7 +121,7 @@ func jobTable(s *session, jobs []job.Job) table {
 	for _, j := range jobs {
 		manyQueues = manyQueues || queueName(j.Spec) != job.DefaultQueue
 		t.add(
-			text(j.Spec.ID), cell{j.State.String(), stateColour(j.State)}, text(queueName(j.Spec)), text(attempts(j)),
+			text(j.Spec.ID), cell{stateOf(j), stateColour(j.State)}, text(queueName(j.Spec)), text(attempts(j)),
 			text(relative(s.now, j.UpdatedAt)), text(relative(s.now, j.NextAttemptAt)), text(commandLine(j.Spec)),
 		)
 	}

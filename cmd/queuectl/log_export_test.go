@@ -96,6 +96,8 @@ func everyKind() []job.Event {
 		&job.JobCancelled{Job: 2},
 		&job.JobCancelled{Job: 2, Run: 9, Result: r},
 		job.KillRequested{Job: 2, Run: 9, Signal: 15, Cancel: true},
+		job.JobHeld{Job: 2},
+		job.JobReleased{Job: 2},
 		job.JobsForgotten{Queue: "builds", State: job.Dead, Through: 9, Jobs: 1 << 40},
 		&job.WorkerStarted{ID: "w", Slots: 2, Queues: []string{"a", "b"}, Shell: true}, &job.WorkerStarted{ID: "w", Kinds: []string{"k"}},
 		job.WorkerStopped{Worker: 7, Why: "signal"},

@@ -70,7 +70,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 	}
 	pairs := [][2]string{
 		{"job", plain(spec.ID)},
-		{"state", s.paint(stateColour(j.State), j.State.String())},
+		{"state", s.paint(stateColour(j.State), stateOf(j))},
 		{what, plain(commandLine(spec))},
 		{"directory", plain(cwd)},
 		{"queue", plain(queueName(spec))},
@@ -91,6 +91,11 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		pairs = append(pairs, [2]string{"tag", plain(name + "=" + spec.Tags[name])})
 	}
 	return append(pairs, [2]string{"extra", plain(string(spec.Extra))})
+}
+
+// stateOf is the state of a job, and that it is held.
+func stateOf(j job.Job) string {
+	return j.State.String() + unless(!j.Held, ", held")
 }
 
 func aboutRuns(s *session, j job.Job) [][2]string {

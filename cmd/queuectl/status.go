@@ -50,6 +50,7 @@ func (c statusCmd) Run(ctx context.Context, s *session) error {
 type statusView struct {
 	Dir      string                    `json:"dir"`
 	Jobs     map[string]int            `json:"jobs"`
+	Held     int                       `json:"held"` // of those jobs
 	Queues   map[string]map[string]int `json:"queues"`
 	Workers  []any                     `json:"workers"`
 	Position job.Position              `json:"position"` // of the last event that this rests on …
@@ -58,7 +59,7 @@ type statusView struct {
 
 func viewStatus(status queue.Status) statusView {
 	v := statusView{
-		Dir: status.Dir, Jobs: countsByName(status.Counts), Queues: map[string]map[string]int{},
+		Dir: status.Dir, Jobs: countsByName(status.Counts), Held: status.Held, Queues: map[string]map[string]int{},
 		Workers: []any{}, Position: status.Position, Time: optional(status.Time),
 	}
 	for _, q := range status.Queues {
@@ -93,6 +94,9 @@ func printStatus(s *session, status queue.Status) {
 		for _, q := range status.Queues {
 			s.printf("  %s: %s", plain(q.Name), countWords(q.Counts))
 		}
+	}
+	if status.Held > 0 {
+		s.printf("Held jobs: %d", status.Held)
 	}
 	alive := 0
 	for _, w := range status.Workers {

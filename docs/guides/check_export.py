@@ -171,6 +171,8 @@ KINDS = {
     27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3)), "due": m.moment(4)}),
     28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None)),
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),
+    30: ("JobHeld", lambda m: {}),
+    31: ("JobReleased", lambda m: {}),
     33: ("JobsForgotten", lambda m: dict(queue=m.text(1), state=STATE[m.uint(2)], through=m.uint(3), jobs=m.uint(4))),
     40: ("WorkerStarted", lambda m: dict(id=m.text(1), slots=m.uint(2), queues=m.texts(3) or None, kinds=m.texts(4) or None, shell=bool(m.uint(5)))),
     41: ("WorkerStopped", lambda m: dict(worker=m.uint(1), why=m.text(2))),
@@ -187,7 +189,7 @@ def event(position, kind, b, ids):
     """An event as the export has it. ids are those of the jobs that were enqueued in the export."""
     name, data = KINDS.get(kind, ("Kind(%d)" % kind, lambda m: dict(number=kind, bytes=b.hex())))
     m = Message(b) if kind in KINDS else None
-    key = m.uint(1) if 21 <= kind <= 29 and m else None
+    key = m.uint(1) if 21 <= kind <= 32 and m else None
     if kind == 20:
         key, ids[position] = position, m.text(1)
     return dict(position=position, kind=name, number=kind, job=ids.get(key), job_position=key or None, data=data(m))
