@@ -20,10 +20,18 @@ type Action struct {
 	// 0 = all at once. Only a retry knows it.
 	Every time.Duration
 
-	want string // who may be acted on, for a refusal
+	want    string // who may be acted on, for a refusal
+	running string // the same about a job that is processing; "" = want
 	// rule returns nil for a job about which there is nothing to do, a *StateError without an ID for one that it
-	// is not for. due is when the job may run first, 0 = at once.
-	rule func(s *State, b *projection.Brief, due int64) (job.Event, error)
+	// is not for.
+	rule func(s *State, b *projection.Brief, t *turn) (job.Event, error)
+}
+
+// turn is what a rule knows beside the job.
+type turn struct {
+	now   int64
+	due   int64          // when the job may run first; 0 = at once
+	moved map[string]int // jobs that this commit has brought into other queues, by queue
 }
 
 // Chosen are the jobs that an [Action] is about.
@@ -46,6 +54,7 @@ type Acted struct {
 // else the action refuses one by.
 func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 	acted := Acted{Jobs: make([]job.Position, 0, len(c.Keys)), Events: make([]job.Event, 0, len(c.Keys))}
+	t := turn{now: at.Time, moved: map[string]int{}}
 	since := c.Since
 	if since == 0 {
 		since = at.Time
@@ -54,11 +63,11 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 		if c.Filter != nil && !s.Jobs.Selects(c.Filter, key) {
 			continue
 		}
-		due := int64(0)
+		t.due = 0
 		if n := c.Done + len(acted.Jobs); a.Every > 0 && n > 0 {
-			due = spread(since, a.Every, n)
+			t.due = spread(since, a.Every, n)
 		}
-		e, err := a.about(s, key, due)
+		e, err := a.about(s, key, &t)
 		switch {
 		case err != nil && c.Filter != nil && leavesOut(err):
 			continue
@@ -78,7 +87,7 @@ func leavesOut(err error) bool {
 }
 
 // about asks the rule about one job.
-func (a *Action) about(s *State, key job.Position, due int64) (job.Event, error) {
+func (a *Action) about(s *State, key job.Position, t *turn) (job.Event, error) {
 	b, known := s.Jobs.Brief(key)
 	if !known {
 		return nil, fmt.Errorf("job at position %d: %w", key, job.ErrNotFound)
@@ -86,14 +95,21 @@ func (a *Action) about(s *State, key job.Position, due int64) (job.Event, error)
 	var e job.Event
 	err := error(nil)
 	if slices.Contains(a.States, b.State) {
-		e, err = a.rule(s, &b, due)
+		e, err = a.rule(s, &b, t)
 	} else {
-		err = &StateError{State: b.State, Want: a.want}
+		err = a.refusal(b.State)
 	}
 	if refused, ok := errors.AsType[*StateError](err); ok {
 		refused.ID = s.Jobs.ID(key)
 	}
 	return e, err
+}
+
+func (a *Action) refusal(state job.State) error {
+	if state == job.Processing && a.running != "" {
+		return &StateError{State: state, Want: a.running}
+	}
+	return &StateError{State: state, Want: a.want}
 }
 
 // spread returns when the n-th of jobs that come one after another is due.

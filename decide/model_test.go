@@ -46,8 +46,11 @@ func (q *sequence) do(t *rapid.T, events []job.Event, err error) {
 		}
 		before, _ := q.Jobs.Brief(key)
 		q.fold([]job.Event{e})
+		if _, anew := e.(*job.JobEdited); anew {
+			delete(q.ready, key) // it is put in its place anew
+		}
 		after, _ := q.Jobs.Brief(key)
-		stays := slices.Contains([]job.Kind{job.KindKillRequested, job.KindJobHeld, job.KindJobReleased}, job.KindOf(e))
+		stays := slices.Contains([]job.Kind{job.KindKillRequested, job.KindJobHeld, job.KindJobReleased, job.KindJobEdited}, job.KindOf(e))
 		if key != 0 && stays != (before.State == after.State) || !stays && !before.State.CanBecome(after.State) && key != 0 {
 			t.Fatalf("%T leads from %v to %v", e, before.State, after.State)
 		}
@@ -112,6 +115,22 @@ func drawSpec(t *rapid.T) job.Spec {
 		spec.Tags = map[string]string{"x": "1", "y": "2"}
 	}
 	return spec
+}
+
+func drawEdit(t *rapid.T) (e decide.Edit) {
+	edits := []func(){
+		func() { e.Command = new("false") },
+		func() { e.Queue = new(rapid.SampledFrom([]string{"default", "other", "a b"}).Draw(t, "to queue")) },
+		func() { e.Priority = new(rapid.Int32Range(-1, 1).Draw(t, "to priority")) },
+		func() { e.MaxRetries = new(rapid.Uint32Range(0, 1).Draw(t, "to retries")) },
+		func() { e.Timeout = new(time.Minute) },
+		func() { e.Delay = new(time.Duration(rapid.IntRange(-1, 5).Draw(t, "to delay")) * time.Second) },
+		func() { e.Tags, e.Untag = map[string]string{"x": "2"}, []string{"y"} },
+	}
+	for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(edits)-1), 0, 2).Draw(t, "edits") {
+		edits[i]()
+	}
+	return e
 }
 
 func drawOutcome(t *rapid.T) decide.Outcome {
@@ -238,7 +257,7 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 			},
 			"act": func(t *rapid.T) {
 				a := rapid.SampledFrom([]decide.Action{
-					decide.Cancelling(), decide.Retrying(false), decide.Holding(), decide.Releasing(),
+					decide.Cancelling(), decide.Retrying(false), decide.Holding(), decide.Releasing(), decide.Editing(drawEdit(t)),
 				}).Draw(t, "action")
 				a.Every = time.Duration(rapid.IntRange(0, 2).Draw(t, "every")) * time.Second
 				words := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "all", "last", "1-20"}), 0, 2).Draw(t, "words")

@@ -14,8 +14,8 @@ func Retrying(onlyDead bool) Action {
 	if onlyDead {
 		a.States, a.want = []job.State{job.Dead}, "only dead jobs can be retried"
 	}
-	a.rule = func(_ *State, b *projection.Brief, due int64) (job.Event, error) {
-		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: due}, nil
+	a.rule = func(_ *State, b *projection.Brief, t *turn) (job.Event, error) {
+		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: t.due}, nil
 	}
 	return a
 }
@@ -32,7 +32,7 @@ func Cancelling() Action {
 	return Action{
 		States: []job.State{job.Pending, job.Failed, job.Processing},
 		want:   "only pending, failed and processing jobs can be cancelled",
-		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+		rule: func(_ *State, b *projection.Brief, _ *turn) (job.Event, error) {
 			switch {
 			case b.State.Waiting():
 				return &job.JobCancelled{Job: b.Key}, nil
@@ -56,7 +56,7 @@ func Holding() Action {
 	return Action{
 		States: []job.State{job.Pending, job.Failed, job.Processing},
 		want:   "only pending, failed and processing jobs can be held",
-		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+		rule: func(_ *State, b *projection.Brief, _ *turn) (job.Event, error) {
 			if b.Held {
 				return nil, nil
 			}
@@ -77,7 +77,7 @@ func Releasing() Action {
 	const want = "only held jobs can be released"
 	return Action{
 		States: []job.State{job.Pending, job.Failed, job.Processing}, Held: true, want: want,
-		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+		rule: func(_ *State, b *projection.Brief, _ *turn) (job.Event, error) {
 			if !b.Held {
 				return nil, &StateError{State: b.State, Want: want}
 			}
@@ -105,7 +105,7 @@ func Killing(signal int32) (Action, error) {
 	}
 	return Action{
 		States: []job.State{job.Processing}, want: "only processing jobs can be killed",
-		rule: func(_ *State, b *projection.Brief, _ int64) (job.Event, error) {
+		rule: func(_ *State, b *projection.Brief, _ *turn) (job.Event, error) {
 			return job.KillRequested{Job: b.Key, Run: b.Run, Signal: signal}, nil
 		},
 	}, nil

@@ -36,6 +36,8 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendUint(dst, 1, uint64(e.Job))
 	case JobReleased:
 		return appendUint(dst, 1, uint64(e.Job))
+	case *JobEdited:
+		return appendJobEdited(dst, e)
 	case JobsForgotten:
 		return appendJobsForgotten(dst, e)
 	case *WorkerStarted:
@@ -122,6 +124,8 @@ func (r *reader) event(k Kind) Event {
 		return JobHeld{Job: r.onlyJob()}
 	case KindJobReleased:
 		return JobReleased{Job: r.onlyJob()}
+	case KindJobEdited:
+		return r.jobEdited()
 	case KindJobsForgotten:
 		return r.jobsForgotten()
 	case KindWorkerStarted:

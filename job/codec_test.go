@@ -25,15 +25,7 @@ var samples = []Event{
 	ArchivePruned{First: 1, Last: 300, From: 1, To: 420, Head: [32]byte{1, 31: 255}, Base: [32]byte{2, 31: 254}},
 	ConfigSet{Key: "backoff_max", Old: "24h", New: "1h30m"},
 	ConfigUnset{Key: "backoff_max", Old: "1h30m"},
-	&JobEnqueued{Due: sampleTime, Spec: Spec{
-		ID: "job-1", Command: "echo hello", Argv: []string{"make", "", "-j4"}, Kind: "mail", Payload: json.RawMessage(`{"to":"you"}`),
-		Queue: "slow", Priority: -3,
-		Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)),
-		BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
-		RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
-		Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
-		CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`),
-	}},
+	&sampleEnqueued,
 	JobClaimed{Job: 7, Worker: 300},
 	&JobCompleted{Job: 7, Run: 301, Result: sampleResult("")},
 	&JobFailed{Job: 7, Run: 301, Why: WhyTimeout, Result: sampleResult("no\xff\n"), NextAttemptAt: sampleTime + 4e9},
@@ -45,6 +37,7 @@ var samples = []Event{
 	KillRequested{Job: 7, Run: 301, Signal: 15, Cancel: true},
 	JobHeld{Job: 7},
 	JobReleased{Job: 7},
+	&JobEdited{Job: 7, Fields: []string{FieldPriority, FieldDue}, Old: sampleEnqueued, New: sampleEnqueued},
 	JobsForgotten{Queue: "slow", State: Completed, Through: 299, Jobs: 12},
 	&WorkerStarted{ID: "w1", Slots: 4, Queues: []string{"default", "slow"}, Kinds: []string{"mail"}, Shell: true},
 	WorkerStopped{Worker: 300, Why: "stop requested"},
@@ -68,6 +61,16 @@ func sampleCron() Cron {
 		},
 	}
 }
+
+var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
+	ID: "job-1", Command: "echo hello", Argv: []string{"make", "", "-j4"}, Kind: "mail", Payload: json.RawMessage(`{"to":"you"}`),
+	Queue: "slow", Priority: -3,
+	Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)),
+	BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
+	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
+	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
+	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`),
+}}
 
 const sampleTime = 1_763_942_400_123_456_789
 

@@ -60,6 +60,7 @@ const (
 	KindKillRequested Kind = 29
 	KindJobHeld       Kind = 30
 	KindJobReleased   Kind = 31
+	KindJobEdited     Kind = 32
 	KindJobsForgotten Kind = 33
 
 	KindWorkerStarted Kind = 40
@@ -230,6 +231,14 @@ type JobHeld struct{ Job Position }
 // JobReleased ends a hold: a job that waits is claimed again when its time has come.
 type JobReleased struct{ Job Position }
 
+// JobEdited changes what a waiting job says. Only those of Fields count of Old and New, by the names of the Field
+// constants; all else in them is left at its zero value. It is due anew if that is among them.
+type JobEdited struct {
+	Job      Position
+	Fields   []string
+	Old, New JobEnqueued
+}
+
 // JobsForgotten lets jobs leave the state: those of the queue that came into a final state by an event at or
 // before Through and are in it still. They stay in the log.
 type JobsForgotten struct {
@@ -316,6 +325,7 @@ func (*JobCancelled) kind() Kind  { return KindJobCancelled }
 func (KillRequested) kind() Kind  { return KindKillRequested }
 func (JobHeld) kind() Kind        { return KindJobHeld }
 func (JobReleased) kind() Kind    { return KindJobReleased }
+func (*JobEdited) kind() Kind     { return KindJobEdited }
 func (JobsForgotten) kind() Kind  { return KindJobsForgotten }
 func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
@@ -355,6 +365,8 @@ func Of(e Event) Position {
 	case JobHeld:
 		return e.Job
 	case JobReleased:
+		return e.Job
+	case *JobEdited:
 		return e.Job
 	}
 	return 0

@@ -57,6 +57,13 @@ var events = rapid.OneOf(
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) JobHeld { return JobHeld{Job: positions.Draw(t, "job")} })),
 	asEvent(rapid.Custom(func(t *rapid.T) JobReleased { return JobReleased{Job: positions.Draw(t, "job")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) *JobEdited {
+		return &JobEdited{
+			Job: positions.Draw(t, "job"), Fields: lists.Draw(t, "fields"),
+			Old: JobEnqueued{Spec: specs().Draw(t, "old"), Due: times.Draw(t, "old due")},
+			New: JobEnqueued{Spec: specs().Draw(t, "new"), Due: times.Draw(t, "new due")},
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) JobsForgotten {
 		return JobsForgotten{
 			Queue: rapid.String().Draw(t, "queue"), State: rapid.SampledFrom(States[:]).Draw(t, "state"),

@@ -5,7 +5,7 @@ import "time"
 // Job is what a queue answers when it is asked about a job: a copy that its receiver owns.
 type Job struct {
 	Key        Position // of its JobEnqueued event
-	Spec       Spec     // as enqueued
+	Spec       Spec     // as enqueued, or edited since
 	State      State
 	Attempts   uint32 // failed attempts since enqueue or the last retry that reset them
 	MaxRetries uint32

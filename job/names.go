@@ -27,6 +27,7 @@ var kindNames = map[Kind]string{
 	KindKillRequested: "KillRequested",
 	KindJobHeld:       "JobHeld",
 	KindJobReleased:   "JobReleased",
+	KindJobEdited:     "JobEdited",
 	KindJobsForgotten: "JobsForgotten",
 	KindWorkerStarted: "WorkerStarted",
 	KindWorkerStopped: "WorkerStopped",

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -169,9 +170,18 @@ func (c *chronicle) verb(t *rapid.T) {
 		return
 	}
 	id := rapid.SampledFrom(c.ids).Draw(t, "id")
-	which := rapid.IntRange(0, 4).Draw(t, "verb")
+	which := rapid.IntRange(0, 5).Draw(t, "verb")
+	edit := decide.Edit{
+		Command: new(fmt.Sprint("echo ", rapid.IntRange(1, 3).Draw(t, "word"))), Priority: new(rapid.Int32Range(0, 2).Draw(t, "to priority")),
+		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "to max_retries")),
+		Queue:      rapid.SampledFrom([]*string{nil, new("default"), new("mail")}).Draw(t, "to queue"),
+		Delay:      rapid.SampledFrom([]*time.Duration{nil, new(time.Duration(0)), new(9 * time.Second)}).Draw(t, "to delay"),
+	}
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		switch which {
+		case 4:
+			acted, err := decide.Act(s, c.at, decide.Editing(edit), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})
+			return acted.Events, err
 		case 0:
 			return decide.Cancel(s, c.at, []string{id})
 		case 1:

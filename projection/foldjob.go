@@ -33,6 +33,9 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 		p.held--
 		l.flags &^= held
 		return p.change(j), nil
+	case *job.JobEdited:
+		p.edit(at, j, e)
+		return p.change(j), nil
 	}
 	if r.state == job.Processing {
 		p.worker(l.worker).end(key)
@@ -82,6 +85,11 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	case job.JobHeld:
 		if r.state.Ended() || p.isHeld(r) {
 			return "the job must not have ended, nor be held"
+		}
+		return ""
+	case *job.JobEdited:
+		if !r.state.Waiting() {
+			return "the job must wait"
 		}
 		return ""
 	case job.JobReleased:

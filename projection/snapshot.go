@@ -224,8 +224,9 @@ func (w *fileWriter) job(f *found) error {
 		if !s.states.has(f.record.state) {
 			continue
 		}
-		whole := f.key > w.since
-		if id := f.head().ID; whole && !madeBy(id, f.key) {
+		isNew := f.key > w.since
+		whole := isNew || f.life.flags&edited != 0 // an older file has not what was edited
+		if id := f.head().ID; isNew && !madeBy(id, f.key) {
 			w.hashes = append(w.hashes, idEntry{idHash(id), uint64(f.key)})
 		}
 		b := &w.jobs[i]

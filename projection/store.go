@@ -49,6 +49,7 @@ const (
 	killAsked                     // the current run was asked to end …
 	cancelAsked                   // … and the job is to be cancelled then
 	held                          // nobody claims the job until it is released
+	edited                        // what else never changes has: see fileWriter
 )
 
 // here says that the record is that of a job.

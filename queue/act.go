@@ -10,7 +10,7 @@ import (
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding] and [Releasing].
+// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing] and [Editing].
 type Action = decide.Action
 
 // Retrying brings failed and dead jobs back, or dead ones only; attempts and crashes start again from 0. The
@@ -32,6 +32,12 @@ func Holding() Action { return decide.Holding() }
 
 // Releasing ends holds: see [Queue.Release].
 func Releasing() Action { return decide.Releasing() }
+
+// Edit is what jobs are to say from now on; what is nil stays as it is.
+type Edit = decide.Edit
+
+// Editing changes what waiting jobs say: see [decide.Editing].
+func Editing(e Edit) Action { return decide.Editing(e) }
 
 // Select returns the jobs that the words name and the filter selects, of those that were not named
 // only what the action is for: see [projection.Projection.Select]. Errors:

@@ -54,9 +54,15 @@ func Attempts(records []Record) []Attempt {
 				due = instant(e.Due)
 			}
 		case job.JobRetried:
-			due = when
+			if due = when; e.Due != 0 {
+				due = instant(e.Due)
+			}
 			if e.Reset {
 				number = 1
+			}
+		case *job.JobEdited:
+			if due = dueAfter(e, due, when); e.Has(job.FieldDue) && len(attempts) > 0 {
+				attempts[len(attempts)-1].Next = due
 			}
 		case job.JobClaimed:
 			attempts = append(attempts, Attempt{
@@ -81,6 +87,17 @@ func Attempts(records []Record) []Attempt {
 		}
 	}
 	return attempts
+}
+
+// dueAfter returns when a job is due after an edit.
+func dueAfter(e *job.JobEdited, due, when time.Time) time.Time {
+	switch {
+	case !e.Has(job.FieldDue):
+		return due
+	case e.New.Due == 0:
+		return when
+	}
+	return instant(e.New.Due)
 }
 
 // end takes the event that ends the attempt, if it does.

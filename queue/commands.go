@@ -179,6 +179,25 @@ func (q *Queue) Release(ctx context.Context, ids ...string) error {
 	})
 }
 
+// Edit changes what a waiting job says, and returns it as it is then. It keeps its id and its position. With
+// another priority it takes its place among the jobs of that priority by the time since which it is due; with
+// another time, or at once, as if it had been enqueued now. Errors: job.ErrNotFound; job.ErrWrongState if it does not
+// wait, also because a worker was faster; job.ErrInvalid; job.ErrQueueFull.
+func (q *Queue) Edit(ctx context.Context, id string, e Edit) (j job.Job, err error) {
+	err = q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		key := s.Jobs.Key(id)
+		if key == 0 {
+			return nil, fmt.Errorf("job %q: %w", id, job.ErrNotFound)
+		}
+		acted, err := decide.Act(s, at, decide.Editing(e), decide.Chosen{Keys: []job.Position{key}})
+		return acted.Events, err
+	})
+	if err != nil {
+		return job.Job{}, err
+	}
+	return q.Job(ctx, id)
+}
+
 // Kill asks for the end of the current run of each job, all or none: signal 15 is followed by KILL
 // after kill_grace, others are sent alone. The run then counts by how it ended: with exit code 0 the
 // job is completed all the same. A request that follows another is passed on as well. Kill returns when the request is durable, not when the run has ended; see [Queue.Wait]. Errors:

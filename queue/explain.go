@@ -73,6 +73,7 @@ const (
 	CodeLost     Code = "run_lost"     // its worker died; it was due again at once
 	CodeReturned Code = "run_returned" // its worker gave it back, which counts as nothing
 	CodeRetried  Code = "retried"      // by a person: its attempts count from 0 again
+	CodeEdited   Code = "edited"       // by a person
 )
 
 // Explain says why the job with this id is where it is. It reads the log from the job's beginning. Error:
@@ -123,7 +124,7 @@ func (e *Explanation) quote(records []Record) {
 		}
 		code := codeOf(r.Event)
 		switch last[code] = r; code {
-		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash:
+		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeEdited, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash:
 			e.Story = append(e.Story, Reason{Code: code, Event: r})
 		}
 	}
@@ -137,7 +138,7 @@ func (e *Explanation) quote(records []Record) {
 			code = CodeRunning
 		}
 		reason.Event = last[code]
-		if code == CodeScheduled {
+		if code == CodeScheduled || code == CodeFailed && timed != nil && timed.At.Position > reason.Event.At.Position {
 			reason.Event = timed
 		}
 		if reason.Event == nil || len(e.Story) == 0 {
@@ -156,6 +157,8 @@ func givesTime(e job.Event) bool {
 		return e.Due != 0
 	case job.JobRetried:
 		return e.Due != 0
+	case *job.JobEdited:
+		return e.Has(job.FieldDue) && e.New.Due != 0
 	}
 	return false
 }
@@ -178,6 +181,8 @@ func codeOf(e job.Event) Code {
 		return CodeReturned
 	case job.JobRetried:
 		return CodeRetried
+	case *job.JobEdited:
+		return CodeEdited
 	case job.KillRequested:
 		return CodeKillRequested
 	case job.JobHeld:

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -18,7 +19,8 @@ type Step struct {
 type Change struct {
 	Of    string // what it is a part of: "job", "setting", "worker", "schedule" or "count"
 	Field string // of the job as in lists, else the setting's key, the worker's id, the schedule's name or the state that is counted
-	// What it was and what it is, nil = nothing: a string, a uint64, a bool or a time.Time.
+	// What it was and what it is, nil = nothing: a string, a uint64, an int64 (priority), a bool or a
+	// time.Time.
 	From, To any
 }
 
@@ -52,7 +54,10 @@ type sight struct {
 }
 
 // jobFields are the fields of a job that events change, in the order in which they are told.
-var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested", "held"}
+var jobFields = [...]string{"state", "attempts", "runs", "crashes", "next_attempt_at", "kill_requested", "held", "queue", "priority", "max_retries"}
+
+// editedFields are those of them that only an edit changes: nothing is said of them when a job comes or goes.
+var editedFields = [...]string{"queue", "priority", "max_retries"}
 
 func (r *Replay) look(record Record) sight {
 	jobs := r.state.Jobs
@@ -86,6 +91,7 @@ func (s *sight) lookAtJob(b *projection.Brief) {
 	s.job = map[string]any{
 		"state": b.State.String(), "attempts": uint64(b.Attempts), "runs": uint64(b.Runs), "crashes": uint64(b.Crashes),
 		"kill_requested": b.KillAsked, "held": b.Held,
+		"queue": b.Schedule.Queue, "priority": int64(b.Schedule.Priority), "max_retries": uint64(b.MaxRetries),
 	}
 	if b.State.Waiting() && b.Schedule.Due != 0 {
 		s.job["next_attempt_at"] = time.Unix(0, b.Schedule.Due).UTC()
@@ -144,6 +150,9 @@ func (s *sight) changes(now *sight) (changes []Change) {
 		from, to := s.job[field], now.job[field]
 		if s.job == nil && (to == uint64(0) || to == false) {
 			continue // of a new job only what is worth saying
+		}
+		if slices.Contains(editedFields[:], field) && (s.job == nil || now.job == nil) {
+			continue
 		}
 		compare("job", field, from, to)
 	}

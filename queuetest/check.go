@@ -175,6 +175,19 @@ func (m *machine) Hold(t *rapid.T) {
 	m.sameRefusal(t, "hold", q.Hold(context.Background(), id), m.model.hold(id))
 }
 
+// Edit changes what a waiting job says.
+func (m *machine) Edit(t *rapid.T) {
+	_, q := m.process(t)
+	id := m.id(t)
+	e := queue.Edit{
+		Priority:   rapid.SampledFrom([]*int32{nil, new(int32(1)), new(int32(-1))}).Draw(t, "priority"),
+		MaxRetries: rapid.SampledFrom([]*uint32{nil, new(uint32(0)), new(uint32(2))}).Draw(t, "max retries"),
+		Delay:      rapid.SampledFrom([]*time.Duration{nil, new(time.Duration(0)), new(time.Minute)}).Draw(t, "delay"),
+	}
+	_, err := q.Edit(context.Background(), id, e)
+	m.sameRefusal(t, "edit", err, m.model.edit(id, e, m.clock.Now()))
+}
+
 // Configure changes a setting, for all processes at once.
 func (m *machine) Configure(t *rapid.T) {
 	_, q := m.process(t)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
 )
 
 // model is a reference queue: what the documentation promises, written as plainly as it can be, with
@@ -162,6 +163,39 @@ func (m *model) cancel(id string) error {
 		return job.ErrWrongState
 	}
 	j.state, j.due, j.held = job.Cancelled, time.Time{}, false
+	return nil
+}
+
+// edit changes a job that waits. With another time it counts as enqueued now.
+func (m *model) edit(id string, e queue.Edit, now time.Time) error {
+	j := m.find(id)
+	switch {
+	case j == nil:
+		return job.ErrNotFound
+	case !j.state.Waiting():
+		return job.ErrWrongState
+	}
+	if e.Priority != nil {
+		j.priority = *e.Priority
+	}
+	if e.MaxRetries != nil {
+		j.maxRetries = *e.MaxRetries
+	}
+	if e.Delay == nil {
+		return nil
+	}
+	if *e.Delay > 0 {
+		j.due = now.Add(*e.Delay)
+		j.rank = j.due
+		return nil
+	}
+	if j.due.IsZero() {
+		return nil // it is due at once already
+	}
+	if now.After(m.latest) {
+		m.latest = now
+	}
+	j.due, j.rank = time.Time{}, m.latest
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/scheduler"
 )
@@ -23,6 +24,7 @@ type Record struct {
 	there      int      // how many of them were
 	script     []op     // in order
 	changes    []change // of settings
+	edits      []decide.Edit
 	jobs       []entrant
 	measured   int   // of them, those that ended
 	runs       []run // in the order of their ends; those of a job are linked
@@ -149,7 +151,7 @@ type op struct {
 	at   int64
 	what what
 	subj int32 // number of the job, the crew or the change of a setting
-	wait int64 // ns from a request to end a run to the end of that run, or from a retry to when the job is due
+	wait int64 // ns from a request to end a run to the end of that run, or from a retry to when the job is due; of an edit its number
 }
 
 type what uint8
@@ -162,6 +164,7 @@ const (
 	kill                  // somebody ends a run
 	hold                  // somebody holds a job
 	release               // somebody releases it
+	amend                 // somebody edits it
 	set                   // a setting is changed
 	begin                 // a worker starts
 	halt                  // it is asked to stop, and claims nothing more

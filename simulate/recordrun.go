@@ -3,6 +3,7 @@ package simulate
 import (
 	"time"
 
+	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -39,6 +40,8 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		r.again(j, job.Pending, r.clock.moment(e.Due))
 	case job.JobRetried:
 		r.retried(j, e)
+	case *job.JobEdited:
+		r.edited(j, e)
 	case job.JobHeld:
 		r.held(j, true)
 	case job.JobReleased:
@@ -189,6 +192,63 @@ func (r *Recorder) held(j *tracked, is bool) {
 		how = hold
 	}
 	r.step(how, j.number)
+}
+
+// edited notes that somebody changed a job. What it does in a run is no part of a record.
+func (r *Recorder) edited(j *tracked, e *job.JobEdited) {
+	var edit decide.Edit
+	if e.Has(job.FieldQueue) {
+		edit.Queue = new(r.intern(e.New.Spec.Queue))
+	}
+	if e.Has(job.FieldPriority) {
+		edit.Priority = &e.New.Spec.Priority
+	}
+	if e.Has(job.FieldMaxRetries) {
+		edit.MaxRetries = e.New.Spec.MaxRetries
+	}
+	if e.Has(job.FieldTimeout) {
+		edit.Timeout = e.New.Spec.Timeout
+	}
+	if e.Has(job.FieldDue) {
+		due := r.clock.moment(e.New.Due)
+		j.waits, j.since = due, max(r.clock.last, due)
+		if edit.Delay = new(time.Duration(0)); due != 0 {
+			edit.Delay, edit.RunAt = nil, new(instant(due))
+		}
+		if j.number != none {
+			r.meter.again(j.number, j.state, due)
+		}
+	}
+	if j.number == none { // it is entered as it is
+		if j.edited(&edit); e.Has(job.FieldDue) {
+			j.due = j.waits
+		}
+		return
+	}
+	r.record.edits = append(r.record.edits, edit)
+	r.step(amend, j.number)
+	r.record.script[len(r.record.script)-1].wait = int64(len(r.record.edits) - 1)
+}
+
+// edited makes the changes that a record needs to know of.
+func (e *entrant) edited(edit *decide.Edit) {
+	if edit.Queue != nil {
+		e.queue = *edit.Queue
+	}
+	if edit.Priority != nil {
+		e.priority = *edit.Priority
+	}
+	if edit.MaxRetries != nil {
+		e.maxRetries, e.ownRetries = *edit.MaxRetries, true
+	}
+	if edit.Timeout != nil {
+		own := limits{}
+		if e.limits != nil {
+			own = *e.limits
+		}
+		own.timeout = edit.Timeout
+		e.limits = &own
+	}
 }
 
 // learnBase finds out whether workers brought a back-off base with them, which the log does not say: with

@@ -117,7 +117,7 @@ func (m *machine) act(o *op) {
 	case set:
 		m.set(m.record.changes[o.subj])
 		return
-	case retry, retryDead, cancel, kill, hold, release:
+	case retry, retryDead, cancel, kill, hold, release, amend:
 		if m.keys[o.subj] != 0 {
 			m.interfere(o)
 		}
@@ -199,12 +199,14 @@ func (m *machine) interfere(o *op) {
 		events, err = decide.Hold(m.state, m.at(), ids)
 	case release:
 		events, err = decide.Release(m.state, m.at(), ids)
+	case amend:
+		events, err = m.amend(o)
 	}
 	if err != nil {
 		return
 	}
 	m.fold(events)
-	if o.what == hold || o.what == release {
+	if o.what == hold || o.what == release || o.what == amend {
 		return
 	}
 	if a := m.running[o.subj]; a != nil {
@@ -215,6 +217,18 @@ func (m *machine) interfere(o *op) {
 		m.left++
 	}
 	m.settled(o.subj)
+}
+
+// amend edits a job as somebody did.
+func (m *machine) amend(o *op) ([]job.Event, error) {
+	edit := decide.Editing(m.record.edits[o.wait])
+	acted, err := decide.Act(m.state, m.at(), edit, decide.Chosen{Keys: []job.Position{m.keys[o.subj]}})
+	for _, e := range acted.Events {
+		if e := e.(*job.JobEdited); e.Has(job.FieldDue) {
+			m.meter.again(o.subj, m.stateOf(o.subj), e.New.Due)
+		}
+	}
+	return acted.Events, err
 }
 
 func isRetry(e job.Event) bool { return job.KindOf(e) == job.KindJobRetried }

@@ -59,6 +59,8 @@ func eventData(e job.Event) map[string]any {
 		return map[string]any{"run": e.Run, "signal": e.Signal, "cancel": e.Cancel}
 	case job.JobHeld, job.JobReleased:
 		return map[string]any{}
+	case *job.JobEdited:
+		return map[string]any{"old": viewEdited(e, &e.Old), "new": viewEdited(e, &e.New)}
 	case job.JobsForgotten:
 		return map[string]any{"queue": e.Queue, "state": e.State.String(), "through": e.Through, "jobs": e.Jobs}
 	case *job.WorkerStarted:

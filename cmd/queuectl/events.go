@@ -137,6 +137,8 @@ func eventWords(e job.Event) (what, details string) {
 		return "held", ""
 	case job.JobReleased:
 		return "released", ""
+	case *job.JobEdited:
+		return "edited", editWords(e)
 	case job.JobsForgotten:
 		return "jobs forgotten", fmt.Sprintf("%s of queue %s, through position %d", count(int(e.Jobs), e.State.String()+" job"), e.Queue, e.Through)
 	case *job.WorkerStarted:

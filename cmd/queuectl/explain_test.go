@@ -35,7 +35,7 @@ func TestReasonWords_AreThereForEveryCode(t *testing.T) {
 	t.Parallel()
 	s := newSession(os.Stdin, os.Stdout, os.Stderr)
 	e := queue.Explanation{Job: job.Job{Spec: job.Spec{ID: "a", Command: "true"}, FinishedAt: time.Unix(1, 0), Crashes: 4}}
-	told := []queue.Code{queue.CodeFailed, queue.CodeLost, queue.CodeReturned, queue.CodeRetried} // as events
+	told := []queue.Code{queue.CodeFailed, queue.CodeLost, queue.CodeReturned, queue.CodeRetried, queue.CodeEdited} // as events
 	for _, code := range reasonCodes(t) {
 		if slices.Contains(told, code) {
 			continue

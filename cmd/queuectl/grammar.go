@@ -26,6 +26,7 @@ type grammar struct {
 	Wait    waitCmd    `cmd:"" group:"Jobs:" help:"Wait for jobs to end."`
 	Cancel  cancelCmd  `cmd:"" group:"Jobs:" help:"Withdraw jobs; running ones are ended."`
 	Kill    killCmd    `cmd:"" group:"Jobs:" help:"End the current run of jobs."`
+	Edit    editCmd    `cmd:"" group:"Jobs:" help:"Change jobs that wait."`
 	Hold    holdCmd    `cmd:"" group:"Jobs:" help:"Keep jobs from being run until they are released."`
 	Release releaseCmd `cmd:"" group:"Jobs:" help:"Let held jobs be run."`
 	Retry   retryCmd   `cmd:"" group:"Jobs:" help:"Run failed or dead jobs again at once."`

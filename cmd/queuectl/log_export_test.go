@@ -69,6 +69,10 @@ func everyKind() []job.Event {
 		Exit: -3, Start: 1e18 + 5, End: 1e18 + 70, CPU: 3*time.Second + 1, MaxRSS: 1 << 40, OutputSize: 9, Tail: "a\x00\u2028\"é",
 		LeftBehind: true, Timeout: time.Hour,
 	}
+	old := job.JobEnqueued{Spec: job.Spec{Argv: []string{"a"}, Queue: "default"}}
+	now := job.JobEnqueued{Due: 1_900_000_000_000_000_000, Spec: job.Spec{
+		Command: "true", Queue: "mail", Priority: -3, MaxRetries: new(uint32(0)), Timeout: new(time.Minute), Tags: map[string]string{"a": "b"},
+	}}
 	killed := job.Result{Signal: 9, Start: 1e18, End: 1e18 - 5}
 	return []job.Event{
 		&job.JobEnqueued{Spec: job.Spec{ID: "plain", Command: "echo é", MaxRetries: new(uint32)}},
@@ -96,6 +100,7 @@ func everyKind() []job.Event {
 		&job.JobCancelled{Job: 2},
 		&job.JobCancelled{Job: 2, Run: 9, Result: r},
 		job.KillRequested{Job: 2, Run: 9, Signal: 15, Cancel: true},
+		&job.JobEdited{Job: 2, Fields: []string{"command", "argv", "queue", "priority", "due", "max_retries", "timeout", "tags", "new"}, Old: old, New: now},
 		job.JobHeld{Job: 2},
 		job.JobReleased{Job: 2},
 		job.JobsForgotten{Queue: "builds", State: job.Dead, Through: 9, Jobs: 1 << 40},

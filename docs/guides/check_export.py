@@ -140,6 +140,14 @@ def cron(m):
     return dict(name=m.text(1), schedule=m.text(2), zone=m.text(3), missed=MISSED[m.uint(4)], overlap=OVERLAP[m.uint(5)], job=job)
 
 
+def edited(m, n):
+    """One side of an edit: the fields that it changes."""
+    side = Message(m.bytes(n))
+    said = spec(side)
+    said["due"] = side.moment(5)
+    return {name: said.get(name) for name in m.texts(2)}
+
+
 def result(m, **data):
     r = Message(b"".join(m.all.get(3, [])))
     if not any(any(v) if isinstance(v, bytes) else v for values in r.all.values() for v in values[-1:]):
@@ -173,6 +181,7 @@ KINDS = {
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),
     30: ("JobHeld", lambda m: {}),
     31: ("JobReleased", lambda m: {}),
+    32: ("JobEdited", lambda m: {"old": edited(m, 3), "new": edited(m, 4)}),
     33: ("JobsForgotten", lambda m: dict(queue=m.text(1), state=STATE[m.uint(2)], through=m.uint(3), jobs=m.uint(4))),
     40: ("WorkerStarted", lambda m: dict(id=m.text(1), slots=m.uint(2), queues=m.texts(3) or None, kinds=m.texts(4) or None, shell=bool(m.uint(5)))),
     41: ("WorkerStopped", lambda m: dict(worker=m.uint(1), why=m.text(2))),
