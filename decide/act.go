@@ -78,6 +78,7 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 		}
 		acted.Jobs = append(acted.Jobs, key)
 	}
+	acted.Events = joinPurged(acted.Events)
 	return acted, nil
 }
 

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
@@ -119,6 +120,29 @@ func Kill(s *State, at job.At, ids []string, signal int32) ([]job.Event, error) 
 		return nil, err
 	}
 	return byID(s, at, a, ids)
+}
+
+// Purging lets dead jobs leave the state, as [Forget] does, but singly. It is one event for all of them.
+func Purging() Action {
+	return Action{
+		States: []job.State{job.Dead}, want: "only dead jobs can be purged",
+		rule: func(_ *State, b *projection.Brief, _ *turn) (job.Event, error) {
+			return &job.JobsPurged{Jobs: []job.Position{b.Key}}, nil
+		},
+	}
+}
+
+// joinPurged makes one event of those that [Purging] has about one job each.
+func joinPurged(events []job.Event) []job.Event {
+	if len(events) == 0 || job.KindOf(events[0]) != job.KindJobsPurged {
+		return events
+	}
+	all := &job.JobsPurged{Jobs: make([]job.Position, len(events))}
+	for i, e := range events {
+		all.Jobs[i] = e.(*job.JobsPurged).Jobs[0]
+	}
+	slices.Sort(all.Jobs)
+	return []job.Event{all}
 }
 
 // SetConfig changes a setting to what value says, in its canonical form. There is no event if it is set

@@ -40,6 +40,8 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendJobEdited(dst, e)
 	case JobsForgotten:
 		return appendJobsForgotten(dst, e)
+	case *JobsPurged:
+		return appendPacked(dst, 1, e.Jobs)
 	case *WorkerStarted:
 		return appendWorkerStarted(dst, e)
 	case WorkerStopped:
@@ -128,6 +130,8 @@ func (r *reader) event(k Kind) Event {
 		return r.jobEdited()
 	case KindJobsForgotten:
 		return r.jobsForgotten()
+	case KindJobsPurged:
+		return r.jobsPurged()
 	case KindWorkerStarted:
 		return r.workerStarted()
 	case KindWorkerStopped:

@@ -39,6 +39,7 @@ var samples = []Event{
 	JobReleased{Job: 7},
 	&JobEdited{Job: 7, Fields: []string{FieldPriority, FieldDue}, Old: sampleEnqueued, New: sampleEnqueued},
 	JobsForgotten{Queue: "slow", State: Completed, Through: 299, Jobs: 12},
+	&JobsPurged{Jobs: []Position{7, 300, 1 << 40}},
 	&WorkerStarted{ID: "w1", Slots: 4, Queues: []string{"default", "slow"}, Kinds: []string{"mail"}, Shell: true},
 	WorkerStopped{Worker: 300, Why: "stop requested"},
 	StopRequested{Worker: 300, Now: true},

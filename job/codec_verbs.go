@@ -113,6 +113,19 @@ func (r *reader) jobsForgotten() (e JobsForgotten) {
 	return e
 }
 
+func (r *reader) jobsPurged() *JobsPurged {
+	e := new(JobsPurged)
+	for r.next() {
+		switch r.num {
+		case 1:
+			e.Jobs = r.packed(e.Jobs)
+		default:
+			r.skip()
+		}
+	}
+	return e
+}
+
 func appendConfigSet(dst []byte, e ConfigSet) []byte {
 	dst = appendText(dst, 1, e.Key)
 	dst = appendText(dst, 2, e.Old)

@@ -62,6 +62,7 @@ const (
 	KindJobReleased   Kind = 31
 	KindJobEdited     Kind = 32
 	KindJobsForgotten Kind = 33
+	KindJobsPurged    Kind = 34
 
 	KindWorkerStarted Kind = 40
 	KindWorkerStopped Kind = 41
@@ -248,6 +249,9 @@ type JobsForgotten struct {
 	Jobs    uint64 // how many they are
 }
 
+// JobsPurged lets single dead jobs leave the state. They stay in the log.
+type JobsPurged struct{ Jobs []Position } // ascending, each once
+
 // WorkerStarted makes a worker known. Its own Position is the worker's number.
 type WorkerStarted struct {
 	ID     string   // random, never reused; the name of its lock file
@@ -327,6 +331,7 @@ func (JobHeld) kind() Kind        { return KindJobHeld }
 func (JobReleased) kind() Kind    { return KindJobReleased }
 func (*JobEdited) kind() Kind     { return KindJobEdited }
 func (JobsForgotten) kind() Kind  { return KindJobsForgotten }
+func (*JobsPurged) kind() Kind    { return KindJobsPurged }
 func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
 func (StopRequested) kind() Kind  { return KindStopRequested }

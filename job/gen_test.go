@@ -70,6 +70,13 @@ var events = rapid.OneOf(
 			Through: positions.Draw(t, "through"), Jobs: rapid.Uint64().Draw(t, "jobs"),
 		}
 	})),
+	asEvent(rapid.Custom(func(t *rapid.T) *JobsPurged {
+		jobs := rapid.SliceOfN(positions, 0, 3).Draw(t, "jobs")
+		if len(jobs) == 0 {
+			jobs = nil
+		}
+		return &JobsPurged{Jobs: jobs}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) *WorkerStarted {
 		return &WorkerStarted{
 			ID: rapid.String().Draw(t, "id"), Slots: rapid.Uint32().Draw(t, "slots"),

@@ -29,6 +29,7 @@ var kindNames = map[Kind]string{
 	KindJobReleased:   "JobReleased",
 	KindJobEdited:     "JobEdited",
 	KindJobsForgotten: "JobsForgotten",
+	KindJobsPurged:    "JobsPurged",
 	KindWorkerStarted: "WorkerStarted",
 	KindWorkerStopped: "WorkerStopped",
 	KindStopRequested: "StopRequested",

@@ -65,6 +65,22 @@ func appendTexts(dst []byte, num protowire.Number, list []string) []byte {
 	return dst
 }
 
+// appendPacked writes a list of numbers in one field, as proto3 does.
+func appendPacked[T ~uint64](dst []byte, num protowire.Number, list []T) []byte { // reader.packed
+	if len(list) == 0 {
+		return dst
+	}
+	size := 0
+	for _, v := range list {
+		size += protowire.SizeVarint(uint64(v))
+	}
+	dst = protowire.AppendVarint(protowire.AppendTag(dst, num, protowire.BytesType), uint64(size))
+	for _, v := range list {
+		dst = protowire.AppendVarint(dst, uint64(v))
+	}
+	return dst
+}
+
 // appendMap writes the entries in the order of their keys, so that equal events have equal bytes.
 func appendMap(dst []byte, num protowire.Number, m map[string]string) []byte { // reader.entry
 	if len(m) == 0 {
@@ -232,6 +248,23 @@ func (r *reader) raw() []byte {
 
 // bytes returns a copy, nil if it is empty: its receiver may write to it.
 func (r *reader) bytes() []byte { return append([]byte(nil), r.raw()...) }
+
+// packed reads numbers of a list onto list, whether they were written in one field or in one each.
+func (r *reader) packed(list []Position) []Position {
+	if r.typ != protowire.BytesType {
+		return append(list, Position(r.uint()))
+	}
+	for data := r.raw(); len(data) > 0; {
+		v, n := protowire.ConsumeVarint(data)
+		if n < 0 {
+			r.fail(protowire.ParseError(n))
+			return list
+		}
+		list = append(list, Position(v))
+		data = data[n:]
+	}
+	return list
+}
 
 // text does not check that the text is valid UTF-8, which Validate did before it was written: what is
 // in a log must stay readable.

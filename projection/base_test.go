@@ -170,7 +170,7 @@ func (c *chronicle) verb(t *rapid.T) {
 		return
 	}
 	id := rapid.SampledFrom(c.ids).Draw(t, "id")
-	which := rapid.IntRange(0, 5).Draw(t, "verb")
+	which := rapid.IntRange(0, 6).Draw(t, "verb")
 	edit := decide.Edit{
 		Command: new(fmt.Sprint("echo ", rapid.IntRange(1, 3).Draw(t, "word"))), Priority: new(rapid.Int32Range(0, 2).Draw(t, "to priority")),
 		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "to max_retries")),
@@ -179,6 +179,9 @@ func (c *chronicle) verb(t *rapid.T) {
 	}
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		switch which {
+		case 5:
+			acted, err := decide.Act(s, c.at, decide.Purging(), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})
+			return acted.Events, err
 		case 4:
 			acted, err := decide.Act(s, c.at, decide.Editing(edit), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})
 			return acted.Events, err

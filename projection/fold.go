@@ -143,6 +143,8 @@ func (p *Projection) foldOther(at job.At, e job.Event) error {
 		return p.cronRemoved(at, e)
 	case job.CronTicked:
 		return p.cronTicked(at, e)
+	case *job.JobsPurged:
+		return p.purged(at, e)
 	default:
 		return p.misfit(at, e, "it must be about a job")
 	}

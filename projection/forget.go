@@ -45,6 +45,31 @@ func (p *Projection) forgotten(at job.At, e job.JobsForgotten) error {
 	return nil
 }
 
+// purged lets single jobs go. Of those of the base memory says from now on that they are gone.
+func (p *Projection) purged(at job.At, e *job.JobsPurged) error {
+	last := job.Position(0)
+	for _, key := range e.Jobs {
+		f, known := p.look(key)
+		if !known || f.record.state != job.Dead || key <= last {
+			return p.misfit(at, e, "the jobs must be dead, and named once, in order")
+		}
+		last = key
+	}
+	p.revived = at.Position
+	for _, key := range e.Jobs {
+		j, _ := p.bring(key)
+		p.queueOf(j.record()).counts[job.Dead]--
+		p.counts[job.Dead]--
+		p.dropJob(j, 0)
+	}
+	for n, first := range p.jobs.firsts {
+		if first > p.base.at {
+			p.jobs.tidy(n)
+		}
+	}
+	return nil
+}
+
 // drop gives back the memory of the jobs of a queue and state that the cut has reached.
 func (p *Projection) drop(queue uint32, state job.State) {
 	cut := p.lanes.queues[queue].cuts[state]

@@ -10,7 +10,7 @@ import (
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing] and [Editing].
+// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing], [Editing] and [Purging].
 type Action = decide.Action
 
 // Retrying brings failed and dead jobs back, or dead ones only; attempts and crashes start again from 0. The
@@ -38,6 +38,9 @@ type Edit = decide.Edit
 
 // Editing changes what waiting jobs say: see [decide.Editing].
 func Editing(e Edit) Action { return decide.Editing(e) }
+
+// Purging lets dead jobs leave the queue, as [Queue.Forget] does, and removes what their runs printed.
+func Purging() Action { return decide.Purging() }
 
 // Select returns the jobs that the words name and the filter selects, of those that were not named
 // only what the action is for: see [projection.Projection.Select]. Errors:
@@ -92,6 +95,8 @@ func (e *PartialError) Unwrap() error { return e.Err }
 type Acted struct {
 	Keys []job.Position // of the jobs that were acted on, in the order of the selection
 	Left int            // jobs that were left out: since they were selected, they have changed
+	// Outputs are the files of output that were removed, by [Purging] only.
+	Outputs int
 }
 
 // Act does something to selected jobs. What is done to a job is decided on its state at that moment: of jobs that
@@ -114,14 +119,17 @@ func (q *Queue) actIn(ctx context.Context, a Action, sel projection.Selection, m
 			return acted, err
 		}
 	}
+	gone := newRipe()
 	for begin := 0; begin < len(sel.Keys); begin += most {
 		c.Keys = sel.Keys[begin:min(begin+most, len(sel.Keys))]
 		c.Done = len(acted.Keys)
 		var got decide.Acted
 		var since int64
+		leave := newRipe()
 		err = q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
 			since = at.Time
 			got, err = decide.Act(s, at, a, c)
+			leave = leavingBy(s, got)
 			return got.Events, err
 		})
 		if err != nil {
@@ -134,12 +142,28 @@ func (q *Queue) actIn(ctx context.Context, a Action, sel projection.Selection, m
 			c.Since = since
 		}
 		acted.Keys = append(acted.Keys, got.Jobs...)
+		gone.add(leave)
 		acted.Left += len(c.Keys) - len(got.Jobs)
 		if progress != nil {
 			progress(begin+len(c.Keys), len(sel.Keys))
 		}
 	}
-	return acted, nil
+	acted.Outputs, err = q.removeOutput(ctx, gone)
+	return acted, err
+}
+
+// leavingBy is what of the jobs that leave the queue will have to be removed.
+func leavingBy(s *decide.State, acted decide.Acted) ripe {
+	r := newRipe()
+	for _, e := range acted.Events {
+		if purged, ok := e.(*job.JobsPurged); ok {
+			for _, key := range purged.Jobs {
+				b, _ := s.Jobs.Brief(key)
+				r.note(&b)
+			}
+		}
+	}
+	return r
 }
 
 // Try returns what Act would do now, and does nothing.

@@ -96,6 +96,10 @@ func (d *differ) see(record Record) {
 		for j := range d.r.List(projection.Filter{States: []job.State{e.State}, Queue: e.Queue}) {
 			d.touch(j.Key)
 		}
+	case *job.JobsPurged:
+		for _, key := range e.Jobs {
+			d.touch(key)
+		}
 	case *job.WorkerStarted:
 		d.workers[place.Position] = WorkerChange{Key: place.Position, ID: e.ID, Started: place}
 	case job.WorkerStopped:

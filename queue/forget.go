@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 )
 
 // Forgotten says what [Queue.Forget] let go.
@@ -56,6 +58,8 @@ type ripe struct {
 	oldest job.Position          // of those
 }
 
+func newRipe() ripe { return ripe{many: map[job.Position]bool{}, oldest: math.MaxUint64} }
+
 // leaving are the jobs of a final state that ended at or before a time.
 type leaving struct {
 	state job.State
@@ -63,7 +67,8 @@ type leaving struct {
 }
 
 func findRipe(s *decide.State, now time.Time, list ...leaving) (r ripe, err error) {
-	r.since, r.many, r.oldest = s.Jobs.Position(), map[job.Position]bool{}, math.MaxUint64
+	r = newRipe()
+	r.since = s.Jobs.Position()
 	for _, l := range list {
 		events, err := decide.Ripe(s, l.state, l.until.UnixNano(), now.UnixNano())
 		if err != nil {
@@ -72,15 +77,27 @@ func findRipe(s *decide.State, now time.Time, list ...leaving) (r ripe, err erro
 		r.events = append(r.events, events...)
 	}
 	for b := range s.Jobs.Covered(r.events) {
-		if b.Runs > 0 {
-			r.runs = append(r.runs, b.Run)
-		}
-		if b.Runs > 1 {
-			r.many[b.Key] = true
-			r.oldest = min(r.oldest, b.Key)
-		}
+		r.note(&b)
 	}
 	return r, nil
+}
+
+// note takes up a job.
+func (r *ripe) note(b *projection.Brief) {
+	if b.Runs > 0 {
+		r.runs = append(r.runs, b.Run)
+	}
+	if b.Runs > 1 {
+		r.many[b.Key] = true
+		r.oldest = min(r.oldest, b.Key)
+	}
+}
+
+// add takes up the jobs of another.
+func (r *ripe) add(other ripe) {
+	r.runs = append(r.runs, other.runs...)
+	maps.Copy(r.many, other.many)
+	r.oldest = min(r.oldest, other.oldest)
 }
 
 func (r *ripe) report() Forgotten {

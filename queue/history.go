@@ -148,6 +148,12 @@ func (b *biographer) note(at job.At, raw eventlog.Event) error {
 		}
 		b.records = append(b.records, Record{At: at, Event: e, ID: b.id, Queue: b.queue})
 		return errTold
+	case *job.JobsPurged:
+		if _, is := slices.BinarySearch(e.Jobs, b.key); !is {
+			return nil
+		}
+		b.records = append(b.records, Record{At: at, Event: e, ID: b.id, Queue: b.queue})
+		return errTold
 	default:
 		if job.Of(e) != b.key {
 			return nil

@@ -46,6 +46,11 @@ func (n *names) of(ctx context.Context, p job.Position, e job.Event) (name, erro
 	case job.JobsForgotten:
 		n.forget(e)
 		return name{queue: e.Queue}, nil
+	case *job.JobsPurged:
+		for _, key := range e.Jobs {
+			delete(n.live, key)
+		}
+		return name{}, nil
 	}
 	key := job.Of(e)
 	if key == 0 {

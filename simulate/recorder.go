@@ -113,6 +113,10 @@ func (r *Recorder) Take(at job.At, e job.Event) {
 		r.gone(e.Worker, unlessIdle(e.Why))
 	case job.WorkerLost:
 		r.gone(e.Worker, lose)
+	case *job.JobsPurged:
+		for _, key := range e.Jobs {
+			delete(r.live, key)
+		}
 	}
 }
 

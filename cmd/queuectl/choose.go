@@ -104,7 +104,7 @@ type deed struct {
 	command  string // "dlq retry"; "" = verb
 	done     string // "Requested cancellation of", in front of an id
 	destroys string // what is lost; "" = nothing that could not be had back
-	always   bool   // it is asked about even if jobs were named
+	gone     bool   // the jobs are not there any more: it is asked about even if they were named
 	empty    string // what to say if nothing matched; "" = as usual
 }
 
@@ -175,7 +175,7 @@ func (d *deed) nothing(ofAll bool) error {
 // can be had back is done.
 func (n *nameArgs) ask(s *session, d deed, sel projection.Selection) error {
 	many := !sel.Named && len(sel.Keys) > 1
-	if n.Yes || !many && !d.always {
+	if n.Yes || !many && !d.gone {
 		return nil
 	}
 	question := fmt.Sprintf("%s %s?", capitalised(d.verb), count(len(sel.Keys), "job"))
@@ -195,11 +195,21 @@ func (d *deed) rehearse(ctx context.Context, s *session, q *queue.Queue, sel pro
 	if err != nil {
 		return err
 	}
-	return d.print(ctx, s, q, would.Keys, "Would "+d.verb)
+	jobs, err := look(ctx, s, q, would.Keys)
+	if err != nil {
+		return err
+	}
+	return jobs.print(s, "Would "+d.verb)
 }
 
 // carryOut does it and says so.
-func (d *deed) carryOut(ctx context.Context, s *session, q *queue.Queue, sel projection.Selection) error {
+func (d *deed) carryOut(ctx context.Context, s *session, q *queue.Queue, sel projection.Selection) (err error) {
+	var jobs subjects
+	if d.gone {
+		if jobs, err = look(ctx, s, q, sel.Keys); err != nil {
+			return err
+		}
+	}
 	acted, err := q.Act(ctx, d.action, sel, s.progressOf(capitalised(d.verb), len(sel.Keys)))
 	s.changed = len(acted.Keys) > 0
 	if err != nil {
@@ -211,31 +221,64 @@ func (d *deed) carryOut(ctx context.Context, s *session, q *queue.Queue, sel pro
 	if len(acted.Keys) == 0 {
 		return &failure{code: "nothing_matched", message: "no job matches any more"}
 	}
-	return d.print(ctx, s, q, acted.Keys, d.done)
-}
-
-// print prints the jobs that something was or would be done to: for people on a terminal only their number, if
-// they are many.
-func (d *deed) print(ctx context.Context, s *session, q *queue.Queue, keys []job.Position, what string) error {
-	if s.format.machine() && !s.quiet {
-		jobs, err := q.Jobs(ctx, keys)
-		if err != nil {
-			return err
-		}
-		return jobListing.print(s, jobs)
-	}
-	if !s.quiet && s.out.terminal && len(keys) > tableRows {
-		s.printf("%s %s", what, count(len(keys), "job"))
-		return nil
-	}
-	ids, err := q.IDs(ctx, keys)
-	if err != nil {
+	if d.gone {
+		jobs = jobs.only(acted.Keys)
+	} else if jobs, err = look(ctx, s, q, acted.Keys); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if s.quiet {
+	return jobs.print(s, d.done)
+}
+
+// subjects are the jobs that something was or would be done to, as far as they will be printed.
+type subjects struct {
+	keys []job.Position
+	ids  []string  // for people, and for --quiet
+	jobs []job.Job // for programs
+}
+
+func look(ctx context.Context, s *session, q *queue.Queue, keys []job.Position) (l subjects, err error) {
+	l.keys = keys
+	if s.format.machine() && !s.quiet {
+		l.jobs, err = q.Jobs(ctx, keys)
+	} else {
+		l.ids, err = q.IDs(ctx, keys)
+	}
+	return l, err
+}
+
+// only leaves out the jobs that have none of the keys, which are some of theirs.
+func (l subjects) only(keys []job.Position) subjects {
+	left := subjects{keys: keys}
+	wanted := make(map[job.Position]bool, len(keys))
+	for _, key := range keys {
+		wanted[key] = true
+	}
+	for i, id := range l.ids {
+		if wanted[l.keys[i]] {
+			left.ids = append(left.ids, id)
+		}
+	}
+	for _, j := range l.jobs {
+		if wanted[j.Key] {
+			left.jobs = append(left.jobs, j)
+		}
+	}
+	return left
+}
+
+// print prints them: for people on a terminal only their number, if they are many.
+func (l subjects) print(s *session, what string) error {
+	switch {
+	case s.quiet:
+		for _, id := range l.ids {
 			s.printf("%s", id)
-		} else {
+		}
+	case s.format.machine():
+		return jobListing.print(s, l.jobs)
+	case s.out.terminal && len(l.keys) > tableRows:
+		s.printf("%s %s", what, count(len(l.keys), "job"))
+	default:
+		for _, id := range l.ids {
 			s.printf("%s %s", what, plain(id))
 		}
 	}

@@ -10,6 +10,7 @@ type dlqCmd struct {
 	List  dlqListCmd  `cmd:"" help:"List dead jobs."`
 	Show  dlqShowCmd  `cmd:"" help:"Show everything about dead jobs."`
 	Retry dlqRetryCmd `cmd:"" help:"Give dead jobs another chance."`
+	Purge dlqPurgeCmd `cmd:"" help:"Let dead jobs leave the queue."`
 }
 
 // dead is the filter of the dead letter queue.

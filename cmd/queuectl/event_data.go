@@ -63,6 +63,8 @@ func eventData(e job.Event) map[string]any {
 		return map[string]any{"old": viewEdited(e, &e.Old), "new": viewEdited(e, &e.New)}
 	case job.JobsForgotten:
 		return map[string]any{"queue": e.Queue, "state": e.State.String(), "through": e.Through, "jobs": e.Jobs}
+	case *job.JobsPurged:
+		return map[string]any{"jobs": e.Jobs}
 	case *job.WorkerStarted:
 		return map[string]any{"id": e.ID, "slots": e.Slots, "queues": e.Queues, "kinds": e.Kinds, "shell": e.Shell}
 	case job.WorkerStopped:

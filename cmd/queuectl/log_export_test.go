@@ -103,6 +103,7 @@ func everyKind() []job.Event {
 		&job.JobEdited{Job: 2, Fields: []string{"command", "argv", "queue", "priority", "due", "max_retries", "timeout", "tags", "new"}, Old: old, New: now},
 		job.JobHeld{Job: 2},
 		job.JobReleased{Job: 2},
+		&job.JobsPurged{Jobs: []job.Position{2, 3, 1 << 40}}, &job.JobsPurged{},
 		job.JobsForgotten{Queue: "builds", State: job.Dead, Through: 9, Jobs: 1 << 40},
 		&job.WorkerStarted{ID: "w", Slots: 2, Queues: []string{"a", "b"}, Shell: true}, &job.WorkerStarted{ID: "w", Kinds: []string{"k"}},
 		job.WorkerStopped{Worker: 7, Why: "signal"},

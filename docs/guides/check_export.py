@@ -69,6 +69,14 @@ class Message:
     def texts(self, n):
         return [v.decode("utf-8", "each") for v in self.all.get(n, [])]
 
+    def uints(self, n):
+        """The numbers of a list that is packed into one field."""
+        data, at, list = self.bytes(n), 0, []
+        while at < len(data):
+            number, at = uvarint(data, at)
+            list.append(number)
+        return list
+
     def map(self, n):
         return {m.text(1): m.text(2) for m in map(Message, self.all.get(n, []))}
 
@@ -183,6 +191,7 @@ KINDS = {
     31: ("JobReleased", lambda m: {}),
     32: ("JobEdited", lambda m: {"old": edited(m, 3), "new": edited(m, 4)}),
     33: ("JobsForgotten", lambda m: dict(queue=m.text(1), state=STATE[m.uint(2)], through=m.uint(3), jobs=m.uint(4))),
+    34: ("JobsPurged", lambda m: dict(jobs=m.uints(1) or None)),
     40: ("WorkerStarted", lambda m: dict(id=m.text(1), slots=m.uint(2), queues=m.texts(3) or None, kinds=m.texts(4) or None, shell=bool(m.uint(5)))),
     41: ("WorkerStopped", lambda m: dict(worker=m.uint(1), why=m.text(2))),
     42: ("StopRequested", lambda m: dict(worker=m.uint(1) or None, now=bool(m.uint(2)))),
