@@ -30,8 +30,9 @@ type Action struct {
 // turn is what a rule knows beside the job.
 type turn struct {
 	now   int64
-	due   int64          // when the job may run first; 0 = at once
-	moved map[string]int // jobs that this commit has brought into other queues, by queue
+	due   int64             // when the job may run first; 0 = at once
+	moved map[string]int    // jobs that this commit has brought into other queues, by queue
+	back  map[string]string // ids of jobs that it has brought back, by unique key; nil = none
 }
 
 // Chosen are the jobs that an [Action] is about.
@@ -84,7 +85,7 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 
 // leavesOut says that a refusal is about how one job stands, and not about the command.
 func leavesOut(err error) bool {
-	return errors.Is(err, job.ErrWrongState) || errors.Is(err, job.ErrNotFound)
+	return errors.Is(err, job.ErrWrongState) || errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDuplicate)
 }
 
 // about asks the rule about one job.

@@ -8,46 +8,95 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// Enqueue admits all specs or none, in their order. With skipExisting it leaves out specs with an id
-// that is known, or that an earlier one of the specs has; else that is a refusal. A spec without an id
-// gets one from job.MadeID with at.Rand. The events share the specs' maps and slices.
-//
-// A refusal is a *SpecError. It wraps job.ErrInvalid, job.ErrExists, or job.ErrQueueFull if the waiting
-// jobs of a queue would be more than the setting queue_max.
+// Admission is what [Admit] decided.
+type Admission struct {
+	Events []job.Event
+	Jobs   []Admitted // for each spec
+}
+
+// Admitted is what became of a spec.
+type Admitted struct {
+	Job job.Position // that was enqueued, or stands for the spec; in the events already, or in the state
+	How How
+}
+
+// How says what became of a spec.
+type How uint8
+
+// What became of it.
+const (
+	Added   How = 0 // it is a new job
+	Found   How = 1 // a job with its unique key was there, which was to be taken instead
+	Skipped How = 2 // a job with its id was there, and such specs were to be left out
+)
+
+// Enqueue is [Admit] for who needs the events only.
 func Enqueue(s *State, at job.At, specs []job.Spec, skipExisting bool) ([]job.Event, error) {
+	a, err := Admit(s, at, specs, skipExisting)
+	return a.Events, err
+}
+
+// Admit admits all specs or none, in their order. With skipExisting it leaves out specs with an id
+// that is known, or that an earlier one of the specs has; else that is a refusal. A spec without an id
+// gets one from job.MadeID with at.Rand. A spec whose unique key a job has is refused, or as its OnClash
+// says; a waiting job that it replaces is cancelled right before it. The events share the specs' maps and slices.
+//
+// A refusal is a *SpecError. It wraps job.ErrInvalid, job.ErrExists, job.ErrDuplicate (as a *DuplicateError), or
+// job.ErrQueueFull if the waiting jobs of a queue would be more than the setting queue_max.
+func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission, error) {
 	b := newBatch(s, at, specs)
-	events := make([]job.Event, 0, len(specs))
+	if skipExisting {
+		b.chosenKeys = map[string]job.Position{}
+	}
+	a := Admission{Events: make([]job.Event, 0, len(specs)), Jobs: make([]Admitted, len(specs))}
 	decided := make([]job.JobEnqueued, len(specs)) // at once: one allocation instead of many
 	for i := range specs {
 		e := &decided[i]
 		e.Spec = specs[i]
 		err := e.Spec.Validate()
+		if err == nil && e.Spec.OnClash == job.ClashExisting {
+			if stands := b.stands(&e.Spec); stands != 0 { // also if it has the id
+				a.Jobs[i] = Admitted{stands, Found}
+				continue
+			}
+		}
 		if err == nil {
 			err = b.checkID(i, e.Spec.ID)
 			if err != nil && skipExisting {
+				a.Jobs[i] = Admitted{b.ids(e.Spec.ID), Skipped}
 				continue
 			}
+		}
+		if err == nil && e.Spec.UniqueKey != "" {
+			var room []job.Event
+			room, err = b.makeRoom(&e.Spec)
+			a.Events = append(a.Events, room...)
+			b.at.Position += job.Position(len(room))
 		}
 		if err == nil {
 			err = b.admit(e)
 		}
 		if err != nil {
-			return nil, &SpecError{Index: i, Err: err}
+			return Admission{}, &SpecError{Index: i, Err: err}
 		}
-		events = append(events, e)
-		b.at.Position++
+		a.Events = append(a.Events, e)
+		a.Jobs[i] = Admitted{b.at.Position, Added}
+		b.admitted(i, e)
 	}
-	return events, nil
+	return a, nil
 }
 
 // batch is an Enqueue under way.
 type batch struct {
 	s          *State
-	at         job.At         // of the next event
-	chosen     map[string]int // chosen id → index of the first spec that has it; nil for a single spec
-	waiting    map[string]int // waiting jobs by queue, with those of the batch; only if there is a limit
-	limit      int            // queue_max; 0 = none
-	maxRetries *uint32        // of the settings: shared by all specs that say nothing
+	at         job.At                  // of the next event
+	chosen     map[string]int          // chosen id → index of the first spec that has it; nil for a single spec
+	waiting    map[string]int          // waiting jobs by queue, with those of the batch; only if there is a limit
+	limit      int                     // queue_max; 0 = none
+	chosenKeys map[string]job.Position // keys of the jobs with chosen ids; nil unless those that exist are skipped
+	mine       map[string]twin         // jobs of the batch by unique key; nil = none
+	replaced   map[job.Position]bool   // jobs that the batch cancels; nil = none
+	maxRetries *uint32                 // of the settings: shared by all specs that say nothing
 }
 
 func newBatch(s *State, at job.At, specs []job.Spec) batch {
@@ -84,6 +133,29 @@ func (b *batch) checkID(i int, id string) error {
 	return nil
 }
 
+// ids returns the job with an id, in the state or in the batch.
+func (b *batch) ids(id string) job.Position {
+	if key := b.s.Jobs.Key(id); key != 0 {
+		return key
+	}
+	return b.chosenKeys[id]
+}
+
+// admitted takes up the i-th spec, which is decided.
+func (b *batch) admitted(i int, e *job.JobEnqueued) {
+	spec := &e.Spec
+	if b.chosenKeys != nil && b.chosen[spec.ID] == i {
+		b.chosenKeys[spec.ID] = b.at.Position
+	}
+	if name := spec.UniqueKey; name != "" {
+		if b.mine == nil {
+			b.mine = map[string]twin{}
+		}
+		b.mine[name] = twin{key: b.at.Position, id: spec.ID, queue: spec.Queue, state: job.Pending, batch: true}
+	}
+	b.at.Position++
+}
+
 // admit completes a valid spec with what is decided now.
 func (b *batch) admit(e *job.JobEnqueued) (err error) {
 	spec := &e.Spec
@@ -102,7 +174,7 @@ func (b *batch) admit(e *job.JobEnqueued) (err error) {
 		spec.MaxRetries = b.maxRetries
 	}
 	e.Due = dueTime(spec, b.at.Time)
-	spec.RunAt, spec.Delay = time.Time{}, 0
+	spec.RunAt, spec.Delay, spec.OnClash = time.Time{}, 0, job.ClashRefuse
 	return nil
 }
 
@@ -111,15 +183,20 @@ func (b *batch) count(queue string) error {
 	if b.limit == 0 {
 		return nil
 	}
-	n, counted := b.waiting[queue]
-	if !counted {
-		n = b.s.Jobs.Waiting(queue)
-	}
+	n := b.waitingIn(queue)
 	if n >= b.limit {
 		return fmt.Errorf("queue %q has %d waiting jobs, queue_max is %d: %w", queue, n, b.limit, job.ErrQueueFull)
 	}
 	b.waiting[queue] = n + 1
 	return nil
+}
+
+// waitingIn returns how many jobs wait in a queue, with those of the batch.
+func (b *batch) waitingIn(queue string) int {
+	if n, counted := b.waiting[queue]; counted {
+		return n
+	}
+	return b.s.Jobs.Waiting(queue)
 }
 
 // makeID makes an id for the next event that no job has and no spec of the batch wants.

@@ -21,7 +21,7 @@ var modelIDs = []string{"a", "b", "c", "d", "e"}
 // refusals are all errors that a rule may answer with.
 var refusals = []error{
 	job.ErrInvalid, job.ErrNotFound, job.ErrExists, job.ErrWrongState, job.ErrStale, job.ErrQueueFull,
-	job.ErrNothingDue, job.ErrNoWorker, job.ErrUnknownKey,
+	job.ErrNothingDue, job.ErrNoWorker, job.ErrUnknownKey, job.ErrDuplicate,
 }
 
 // sequence is a world under random commands.
@@ -111,6 +111,13 @@ func drawSpec(t *rapid.T) job.Spec {
 	if rapid.Bool().Draw(t, "few retries") {
 		spec.MaxRetries = new(rapid.Uint32Range(0, 1).Draw(t, "max_retries"))
 	}
+	if spec.UniqueKey = rapid.SampledFrom([]string{"", "", "strict", "any"}).Draw(t, "unique_key"); spec.UniqueKey != "" {
+		spec.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on_clash")
+		spec.UniqueFor = time.Duration(rapid.IntRange(0, 9).Draw(t, "unique_for")) * time.Second
+		if spec.UniqueKey == "any" && rapid.Bool().Draw(t, "waiting") {
+			spec.UniqueScope, spec.UniqueFor = job.ScopeWaiting, 0
+		}
+	}
 	if rapid.Bool().Draw(t, "tags") {
 		spec.Tags = map[string]string{"x": "1", "y": "2"}
 	}
@@ -154,9 +161,13 @@ func (q *sequence) check(t *rapid.T) {
 	now := q.at.Time
 	ready := map[job.Position]int64{}
 	held, heldWaiting := 0, 0
+	active := map[string][]projection.Brief{}
 	for j := range q.Jobs.List(projection.Filter{}) {
 		b, _ := q.Jobs.Brief(j.Key)
 		counts[j.State]--
+		if j.State.Waiting() || j.State == job.Processing {
+			active[j.Spec.UniqueKey] = append(active[j.Spec.UniqueKey], b)
+		}
 		due, was := q.ready[j.Key]
 		if b.Held {
 			held++
@@ -174,12 +185,20 @@ func (q *sequence) check(t *rapid.T) {
 		}
 	}
 	q.ready = ready
+	if len(active["strict"]) > 1 {
+		t.Fatalf("%d jobs have a key that one alone may have", len(active["strict"]))
+	}
 	if counts != (projection.Counts{}) {
 		t.Fatalf("counts %v are not those of the jobs: %v", seen, counts)
 	}
 	for name, s := range map[string]*decide.State{"lived": q.State, "raw": q.raw, "decoded": q.decoded} {
 		if got := s.Jobs.Held(); got != held {
 			t.Fatalf("%s: %d jobs are held, want %d", name, got, held)
+		}
+		for _, key := range []string{"strict", "any"} {
+			if got := s.Jobs.ActiveWithKey(key); !slices.Equal(got, active[key]) {
+				t.Fatalf("%s: %v are active with key %s, want %v", name, got, key, active[key])
+			}
 		}
 		if want := seen[job.Pending] + seen[job.Failed] - heldWaiting; s.Timeline.Len() != want {
 			t.Fatalf("%s: %d jobs in the timeline, %d wait", name, s.Timeline.Len(), want)

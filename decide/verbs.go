@@ -9,13 +9,19 @@ import (
 )
 
 // Retrying brings jobs back to pending, due at once, with attempts and crashes at 0: dead ones and, unless
-// onlyDead, failed ones, which wait for their next attempt.
+// onlyDead, failed ones, which wait for their next attempt. A dead one whose unique key another job has by now is
+// refused with a *DuplicateError.
 func Retrying(onlyDead bool) Action {
 	a := Action{States: []job.State{job.Failed, job.Dead}, want: "only dead and failed jobs can be retried"}
 	if onlyDead {
 		a.States, a.want = []job.State{job.Dead}, "only dead jobs can be retried"
 	}
-	a.rule = func(_ *State, b *projection.Brief, t *turn) (job.Event, error) {
+	a.rule = func(s *State, b *projection.Brief, t *turn) (job.Event, error) {
+		if b.State == job.Dead {
+			if err := t.checkUnique(s, b); err != nil {
+				return nil, err
+			}
+		}
 		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: t.due}, nil
 	}
 	return a

@@ -47,7 +47,10 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	dst = appendCodes(dst, 29, s.RetryOn)
 	dst = appendCodes(dst, 30, s.DeadOn)
 	dst = appendCodes(dst, 31, s.SnoozeOn)
-	return appendUint(dst, 32, uint64(s.Snooze))
+	dst = appendUint(dst, 32, uint64(s.Snooze))
+	dst = appendText(dst, 22, s.UniqueKey)
+	dst = appendUint(dst, 23, uint64(s.UniqueScope))
+	return appendUint(dst, 24, uint64(s.UniqueFor))
 }
 
 func appendCodes(dst []byte, num protowire.Number, codes ExitCodes) []byte {
@@ -142,6 +145,12 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.SnoozeOn = append(s.SnoozeOn, int32(r.uint32()))
 	case 32:
 		s.Snooze = time.Duration(r.int())
+	case 22:
+		s.UniqueKey = r.text()
+	case 23:
+		s.UniqueScope = Scope(r.enum())
+	case 24:
+		s.UniqueFor = time.Duration(r.int())
 	default:
 		r.skip()
 	}
@@ -157,6 +166,7 @@ type Peek struct {
 	Due        int64 // Unix nanoseconds; 0 = at once
 	MaxRetries uint32
 	OnCrash    OnCrash
+	UniqueKey  string // "" = none
 }
 
 // PeekEnqueued reads a Peek from an encoded JobEnqueued event. It allocates nothing. It passes over the
@@ -181,6 +191,8 @@ func PeekEnqueued(data string) (Peek, error) {
 			p.OnCrash = OnCrash(r.enum())
 		case 8:
 			p.Kind = r.text()
+		case 22:
+			p.UniqueKey = r.text()
 		default:
 			r.passOfSpec()
 		}
@@ -199,8 +211,10 @@ func (r *reader) passOfSpec() {
 	switch r.num {
 	case 2, 9, 10, 17, 18, 20, 28:
 		r.raw()
-	case 11, 13, 32:
+	case 11, 13, 24, 32:
 		r.uint()
+	case 23:
+		r.enum()
 	case 29, 30, 31:
 		r.uint32()
 	case 12, 14, 19:

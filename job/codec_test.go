@@ -70,6 +70,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
 	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
+	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
 	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`),
 }}
 
@@ -308,7 +309,7 @@ func TestPeekEnqueued_SeesWhatDecodeEnqueuedSees(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := e.Spec
-		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash}
+		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, UniqueKey: s.UniqueKey}
 		if s.MaxRetries != nil {
 			want.MaxRetries = *s.MaxRetries
 		}

@@ -86,6 +86,9 @@ func (c *Cron) Validate() error {
 	case !c.Job.RunAt.IsZero(), c.Job.Delay != 0:
 		return refusal("run_at and delay: the schedule says when its jobs are due")
 	}
+	if c.Job.UniqueKey != "" {
+		return refusal("unique_key: a schedule keeps its jobs apart by overlap")
+	}
 	return c.Job.Validate()
 }
 

@@ -20,6 +20,7 @@ var (
 	ErrNoWorker   = errors.New("no such worker")     // the worker is unknown or has stopped
 	ErrNoCron     = errors.New("no such schedule")   // no schedule of that name is there
 	ErrCronExists = errors.New("schedule already exists")
+	ErrDuplicate  = errors.New("unique key is taken")   // a job has the unique key, in the scope of the new one
 	ErrAmbiguous  = errors.New("ambiguous id")          // what should name one job is the beginning of several ids
 	ErrUnknownKey = errors.New("no such config key")    // config get, set or unset of a key that does not exist
 	ErrDecode     = errors.New("event does not decode") // bytes of an event are not what the schema says

@@ -37,6 +37,9 @@ var specFields = map[string]func(p *specParser, m member) error{
 	"dead_on":        exitCodesField(func(s *Spec) *ExitCodes { return &s.DeadOn }),
 	"snooze_on":      exitCodesField(func(s *Spec) *ExitCodes { return &s.SnoozeOn }),
 	"snooze":         (*specParser).snooze,
+	"unique_key":     nameField(func(s *Spec) *string { return &s.UniqueKey }),
+	"unique_scope":   (*specParser).uniqueScope,
+	"on_clash":       (*specParser).onClash,
 	"env":            tableField(func(s *Spec) *map[string]string { return &s.Env }),
 	"tags":           tableField(func(s *Spec) *map[string]string { return &s.Tags }),
 	"cwd":            textField(func(s *Spec) *string { return &s.Cwd }),
@@ -263,6 +266,32 @@ func (p *specParser) onCrash(m member) error {
 		return err
 	}
 	p.spec.OnCrash, err = ParseOnCrash(v)
+	return err
+}
+
+func (p *specParser) uniqueScope(m member) error {
+	if m.value[0] != '"' {
+		d, err := m.duration()
+		if err == nil && d == 0 {
+			err = m.invalid(wantScope)
+		}
+		p.spec.UniqueFor = d
+		return err
+	}
+	v, err := m.text()
+	if err != nil {
+		return err
+	}
+	p.spec.UniqueScope, p.spec.UniqueFor, err = parseScope(v)
+	return err
+}
+
+func (p *specParser) onClash(m member) error {
+	v, err := m.text()
+	if err != nil {
+		return err
+	}
+	p.spec.OnClash, err = ParseOnClash(v)
 	return err
 }
 

@@ -204,8 +204,10 @@ func specs() *rapid.Generator[Spec] {
 			BackoffMax:    rapid.Ptr(durations, true).Draw(t, "max"),
 			BackoffJitter: rapid.Ptr(rapid.Float64(), true).Draw(t, "jitter"),
 			OnCrash:       rapid.SampledFrom([]OnCrash{CrashRetry, CrashDead}).Draw(t, "on_crash"),
-			Backoff:       Backoff(rapid.String().Draw(t, "backoff")),
-			RetryOn:       exitCodes.Draw(t, "retry_on"), DeadOn: exitCodes.Draw(t, "dead_on"), SnoozeOn: exitCodes.Draw(t, "snooze_on"),
+			UniqueKey:     rapid.String().Draw(t, "unique_key"), UniqueScope: rapid.SampledFrom([]Scope{ScopeActive, ScopeWaiting}).Draw(t, "scope"),
+			UniqueFor: time.Duration(rapid.Int64().Draw(t, "unique_for")),
+			Backoff:   Backoff(rapid.String().Draw(t, "backoff")),
+			RetryOn:   exitCodes.Draw(t, "retry_on"), DeadOn: exitCodes.Draw(t, "dead_on"), SnoozeOn: exitCodes.Draw(t, "snooze_on"),
 			Snooze: durations.Draw(t, "snooze"),
 			Env:    textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
@@ -237,6 +239,13 @@ func validSpecs() *rapid.Generator[Spec] {
 			Cwd:           freeText.Draw(t, "cwd"), Stdin: freeText.Filter(func(s string) bool { return s != "@" }).Draw(t, "stdin"),
 			CreatedAt: validTimes.Draw(t, "created_at"),
 			RunAt:     validTimes.Draw(t, "run_at"),
+		}
+		if s.UniqueKey = rapid.StringMatching(`[a-zé :/]{0,20}`).Draw(t, "unique_key"); s.UniqueKey != "" {
+			s.OnClash = rapid.SampledFrom([]OnClash{ClashRefuse, ClashExisting, ClashReplace}).Draw(t, "on_clash")
+			s.UniqueScope = rapid.SampledFrom([]Scope{ScopeActive, ScopeWaiting}).Draw(t, "scope")
+			if s.UniqueScope == ScopeActive {
+				s.UniqueFor = validDurations.Draw(t, "unique_for")
+			}
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:

@@ -37,6 +37,9 @@ type jobJSON struct {
 	DeadOn        ExitCodes         `json:"dead_on,omitempty"`
 	SnoozeOn      ExitCodes         `json:"snooze_on,omitempty"`
 	Snooze        string            `json:"snooze,omitempty"`
+	UniqueKey     string            `json:"unique_key,omitempty"`
+	UniqueScope   string            `json:"unique_scope,omitempty"`
+	OnClash       string            `json:"on_clash,omitempty"`
 	Env           map[string]string `json:"env,omitempty"`
 	Cwd           string            `json:"cwd,omitempty"`
 	Stdin         string            `json:"stdin,omitempty"`
@@ -77,6 +80,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		RunAt: orNull(s.RunAt), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
 		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
+		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
 		Env: s.Env, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
@@ -91,6 +95,9 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	}
 	if v.Queue == "" {
 		v.Queue = DefaultQueue
+	}
+	if s.OnClash != ClashRefuse {
+		v.OnClash = s.OnClash.String()
 	}
 	if s.Delay != 0 {
 		v.Delay = FormatDuration(s.Delay)

@@ -119,6 +119,7 @@ func TestSchema_NumbersAreThoseOfTheCode(t *testing.T) {
 	wantEnum(t, file, "Overlap", numbers(overlapNames[:]))
 	wantEnum(t, file, "Skip", numbers(skipNames[:]))
 	wantEnum(t, file, "OnCrash", map[string]int{"retry": int(CrashRetry), "dead": int(CrashDead)})
+	wantEnum(t, file, "UniqueScope", map[string]int{"active": int(ScopeActive), "waiting": int(ScopeWaiting)})
 	for _, name := range kindNames {
 		if file.Messages().ByName(protoreflect.Name(name)) == nil {
 			t.Errorf("no message %s", name)
@@ -200,7 +201,7 @@ func fill(t fataler, m protoreflect.Message, v reflect.Value) {
 		case name == "Spec":
 			fill(t, m, value)
 			continue
-		case name == "RunAt", name == "Delay": // moved into Due
+		case name == "RunAt", name == "Delay", name == "OnClash": // moved into Due, or only for the enqueue
 			continue
 		case name == "Queue" && value.String() == DefaultQueue:
 			continue

@@ -64,6 +64,14 @@ type Spec struct {
 	Stdin string            // text for standard input; "@path" = from that file at run time; "" = none
 	Tags  map[string]string // at most 64
 
+	// UniqueKey is a name that no two jobs share at a time: which ones count is said by UniqueScope, and by UniqueFor,
+	// which lets those count as well that were enqueued so shortly before, unless they were cancelled. What counts is
+	// the state of the other jobs when this one is enqueued, whatever they had wished for themselves.
+	UniqueKey   string // 1–128 bytes, printable; "" = none
+	UniqueScope Scope
+	UniqueFor   time.Duration // 0 = none; excludes ScopeWaiting
+	OnClash     OnClash       // only for the enqueue: 0 in a job
+
 	CreatedAt time.Time       // kept and shown when given; never used for order
 	Extra     json.RawMessage // a JSON object of the fields that queuectl does not know; nil = none
 }

@@ -19,6 +19,7 @@ import (
 //     all and last, two numbers with a hyphen (3-7), and two dots in a row (a..b) unless they are an
 //     element of a path (../b). All else is ordinary text: ids never become names of files.
 //   - A queue and a kind are named like an id, and without spaces.
+//   - A unique key has 1–128 bytes, all of them printable; only with one there may be a scope or a choice for a clash.
 //   - Names in the environment are not empty and hold neither = nor NUL; no text that reaches a
 //     command holds NUL.
 //   - Durations are 0 to [MaxDuration], run_at and created_at in the years 1970 to 2261.
@@ -35,7 +36,7 @@ func (s *Spec) Validate() error {
 // specChecks cost most last.
 var specChecks = []func(*Spec) error{
 	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers, (*Spec).checkRetries,
-	(*Spec).checkEnv, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
+	(*Spec).checkUnique, (*Spec).checkEnv, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
 }
 
 const wantID = "1 to 128 bytes of printable characters"

@@ -202,7 +202,7 @@ func (b *base) keys(id string) iter.Seq[job.Position] {
 		}
 		hash := idHash(id)
 		for _, l := range slices.Backward(b.levels) {
-			for key := range l.keys(hash) {
+			for key := range l.keys(sectionIDs, hash) {
 				if !yield(key) {
 					return
 				}
@@ -211,19 +211,22 @@ func (b *base) keys(id string) iter.Seq[job.Position] {
 	}
 }
 
-func (l *level) keys(hash uint64) iter.Seq[job.Position] {
+// indexEntry is the size of an entry of an index by hash: hash and key.
+const indexEntry = 16
+
+// keys yields the keys of a hash in a section of an index, ascending.
+func (l *level) keys(section uint16, hash uint64) iter.Seq[job.Position] {
 	return func(yield func(job.Position) bool) {
-		const entry = 16
-		i := max(0, l.holding(sectionIDs, hash))
-		for i > 0 && l.file.First(sectionIDs, i) == hash {
+		i := max(0, l.holding(section, hash))
+		for i > 0 && l.file.First(section, i) == hash {
 			i-- // others with the same hash may be in the block before
 		}
-		for ; i < l.file.Blocks(sectionIDs) && l.file.First(sectionIDs, i) <= hash; i++ {
-			text := l.read(sectionIDs, i)
-			n := len(text) / entry
-			at := sort.Search(n, func(i int) bool { return u64(text[i*entry:]) >= hash })
-			for ; at < n && u64(text[at*entry:]) == hash; at++ {
-				if !yield(job.Position(u64(text[at*entry+8:]))) {
+		for ; i < l.file.Blocks(section) && l.file.First(section, i) <= hash; i++ {
+			text := l.read(section, i)
+			n := len(text) / indexEntry
+			at := sort.Search(n, func(i int) bool { return u64(text[i*indexEntry:]) >= hash })
+			for ; at < n && u64(text[at*indexEntry:]) == hash; at++ {
+				if !yield(job.Position(u64(text[at*indexEntry+8:]))) {
 					return
 				}
 			}

@@ -115,14 +115,20 @@ func (c *chronicle) enqueue(t *rapid.T) {
 		Priority:   rapid.Int32Range(0, 2).Draw(t, "priority"),
 		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "max_retries")),
 	}
+	if spec.UniqueKey = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "unique_key"); spec.UniqueKey != "" {
+		spec.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on_clash")
+		if spec.UniqueScope = job.Scope(rapid.IntRange(0, 1).Draw(t, "scope")); spec.UniqueScope == job.ScopeActive {
+			spec.UniqueFor = time.Duration(rapid.IntRange(0, 60).Draw(t, "unique_for")) * time.Second
+		}
+	}
 	if rapid.Bool().Draw(t, "chosen") {
 		spec.ID = fmt.Sprint("job", rapid.IntRange(0, 40).Draw(t, "id"))
 	}
 	c.at.Rand++
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		events, err := decide.Enqueue(s, c.at, []job.Spec{spec}, false)
-		if err == nil {
-			spec.ID = events[0].(*job.JobEnqueued).Spec.ID
+		if n := len(events); n > 0 {
+			spec.ID = events[n-1].(*job.JobEnqueued).Spec.ID
 		}
 		return events, err
 	})
@@ -292,6 +298,7 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 		t.Fatalf("count %+v: got %d, want %d", f, got, want)
 	}
 	c.choose(t, p)
+	c.unique(t, p)
 	for _, id := range c.ids {
 		key := c.lived.Jobs.Key(id)
 		if got := p.Key(id); got != key {
@@ -317,6 +324,39 @@ func (c *chronicle) choose(t *rapid.T, p *projection.Projection) {
 	want, same := c.lived.Jobs.Select(chosen, f, projection.Filter{States: job.States[:2]})
 	if fmt.Sprint(got, err) != fmt.Sprint(want, same) {
 		t.Fatalf("select %v %+v:\ngot  %v, %v\nwant %v, %v", chosen, f, got, err, want, same)
+	}
+}
+
+// unique compares which jobs are found by their unique keys with all there are.
+func (c *chronicle) unique(t *rapid.T, p *projection.Projection) {
+	after := c.at.Time - int64(rapid.IntRange(0, 60).Draw(t, "ago"))*1e9
+	for _, name := range []string{"a", "b", "none"} {
+		var active, last []job.Position
+		for j := range c.lived.Jobs.List(projection.Filter{}) {
+			if j.Spec.UniqueKey != name {
+				continue
+			}
+			if j.State.Waiting() || j.State == job.Processing {
+				active = append(active, j.Key)
+			}
+			switch {
+			case j.EnqueuedAt.UnixNano() <= after:
+				last = nil
+			case j.State != job.Cancelled:
+				last = []job.Position{j.Key}
+			}
+		}
+		var got []job.Position
+		for _, b := range p.ActiveWithKey(name) {
+			got = append(got, b.Key)
+		}
+		if !slices.Equal(got, active) {
+			t.Fatalf("key %s: %v are active, want %v", name, got, active)
+		}
+		b, found := p.LastWithKey(name, after)
+		if found != (last != nil) || found && b.Key != last[0] {
+			t.Fatalf("key %s: the last is %v, %v, want %v", name, b.Key, found, last)
+		}
 	}
 }
 

@@ -21,7 +21,10 @@ const (
 	sectionDead      = 7
 	sectionCancelled = 8
 
-	sections = 9
+	sectionUnique     = 9  // unique keys of the jobs that are only here: (hash u64 · key u64) in order
+	sectionUniqueLive = 10 // the same of all jobs here that wait or run
+
+	sections = 11
 )
 
 // jobSections are those of jobs, and the states of the jobs in them.
@@ -225,7 +228,7 @@ func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
 	}
 	head, err := job.PeekEnqueued(f.spec)
 	f.caller, f.queue, f.kind = callers[who], head.Queue, head.Kind
-	r.priority, r.maxRetries, r.onCrash = head.Priority, head.MaxRetries, head.OnCrash
+	r.priority, r.maxRetries, r.onCrash, r.unique = head.Priority, head.MaxRetries, head.OnCrash, head.UniqueKey != ""
 	return err
 }
 
@@ -233,7 +236,8 @@ func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
 func (f *found) complete(older *found) {
 	r, o := &f.record, &older.record
 	f.spec, f.caller, f.queue, f.kind = older.spec, older.caller, older.queue, older.kind
-	r.enqueuedAt, r.rank, r.priority, r.maxRetries, r.onCrash = o.enqueuedAt, o.rank, o.priority, o.maxRetries, o.onCrash
+	r.enqueuedAt, r.rank, r.priority, r.maxRetries = o.enqueuedAt, o.rank, o.priority, o.maxRetries
+	r.onCrash, r.unique = o.onCrash, o.unique
 }
 
 func (f *found) takeLife(t *taker, base int64) {

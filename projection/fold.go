@@ -77,13 +77,16 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	r := record{
 		enqueuedAt: at.Time, due: e.Due, spec: spec, caller: p.callers.numberOf(at.Actor),
 		lane: p.lanes.number(e.Queue, e.Kind), priority: e.Priority, maxRetries: e.MaxRetries,
-		state: job.Pending, onCrash: e.OnCrash,
+		state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "",
 	}
 	if r.rank = e.Due; e.Due == 0 {
 		p.rank = max(p.rank, at.Time)
 		r.rank = p.rank
 	}
 	j := p.jobs.add(at.Position, r)
+	if r.unique {
+		p.uniques.enqueued(at.Position, e.UniqueKey)
+	}
 	p.counts[job.Pending]++
 	p.queueOf(j.record()).counts[job.Pending]++
 	p.at = job.At{Position: at.Position, Time: at.Time}

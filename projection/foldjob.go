@@ -226,6 +226,10 @@ func (p *Projection) turn(j place, to job.State) {
 		c[r.state]--
 		c[to]++
 	}
+	if r.unique && isActive(r.state) != isActive(to) {
+		f := p.foundAt(j)
+		p.uniques.turned(j.key(), f.head().UniqueKey, isActive(to))
+	}
 	r.state = to
 }
 

@@ -102,8 +102,12 @@ func (p *Projection) dropAll(page *page, gone func(*record) bool, now job.State)
 func (p *Projection) dropJob(j place, now job.State) {
 	r := j.record()
 	f := p.foundAt(j)
-	if id := f.head().ID; p.chosen[id] == f.key {
-		delete(p.chosen, id)
+	head := f.head()
+	if p.chosen[head.ID] == f.key {
+		delete(p.chosen, head.ID)
+	}
+	if r.unique {
+		p.uniques.dropped(f.key, head.UniqueKey)
 	}
 	delete(p.errors, r.life)
 	delete(p.kills, r.life)

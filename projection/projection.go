@@ -57,6 +57,7 @@ type Projection struct {
 	errors    map[uint32]string       // last_error, by number of the life
 	kills     map[uint32][]int32      // signals that were asked for the current run, ditto
 	chosen    map[string]job.Position // ids that the log did not make
+	uniques   uniques
 	counts    Counts
 	lanes     lanes
 	callers   callers
@@ -73,6 +74,7 @@ func New() *Projection {
 		errors:   map[uint32]string{},
 		kills:    map[uint32][]int32{},
 		chosen:   map[string]job.Position{},
+		uniques:  newUniques(),
 		lanes:    newLanes(),
 		callers:  newCallers(),
 		crons:    newCrons(),

@@ -40,6 +40,7 @@ type Brief struct {
 	KillAsked            bool // the current run was asked to end: see Kills
 	CancelAsked          bool // … and the job is to be cancelled then
 	Held                 bool // nobody claims it
+	Unique               bool // it has a unique key
 }
 
 // Brief returns the short form of the job with this key. Of a job in memory it decodes and allocates nothing.
@@ -53,7 +54,7 @@ func (p *Projection) Brief(key job.Position) (Brief, bool) {
 
 func (f *found) brief() Brief {
 	b := Brief{
-		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(),
+		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(), Unique: f.record.unique,
 	}
 	if f.lived {
 		l := &f.life

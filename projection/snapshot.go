@@ -167,7 +167,7 @@ func (p *Projection) Save(keep int, sink Sink) error {
 	if keep > 0 {
 		w.since = job.Position(p.base.levels[keep-1].file.First(sectionSummary, 0))
 	}
-	w.moved.section, w.ids.section = sectionMoved, sectionIDs
+	w.moved.section = sectionMoved
 	for i, s := range jobSections {
 		w.jobs[i].section = s.section
 	}
@@ -211,13 +211,33 @@ type fileWriter struct {
 	since     job.Position // of what is older
 	callers   callers
 	jobs      [len(jobSections)]jobBlock
-	hashes    []idEntry
-	ids       numberBlock
+	ids       hashIndex
+	unique    hashIndex // unique keys
+	live      hashIndex // … of jobs that wait or run
 	moved     numberBlock
 	movedKeys []uint64
 }
 
-type idEntry struct{ hash, key uint64 }
+// hashIndex finds keys by the hashes of texts.
+type hashIndex []struct{ hash, key uint64 }
+
+func (x *hashIndex) add(text string, key job.Position) {
+	*x = append(*x, struct{ hash, key uint64 }{idHash(text), uint64(key)})
+}
+
+// write writes the section in order.
+func (x hashIndex) write(sink Sink, section uint16) error {
+	slices.SortFunc(x, func(a, b struct{ hash, key uint64 }) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key))
+	})
+	block := numberBlock{section: section}
+	for _, e := range x {
+		if err := block.add(sink, e.hash, e.key); err != nil {
+			return err
+		}
+	}
+	return block.flush(sink)
+}
 
 func (w *fileWriter) job(f *found) error {
 	for i, s := range jobSections {
@@ -226,9 +246,7 @@ func (w *fileWriter) job(f *found) error {
 		}
 		isNew := f.key > w.since
 		whole := isNew || f.life.flags&edited != 0 // an older file has not what was edited
-		if id := f.head().ID; isNew && !madeBy(id, f.key) {
-			w.hashes = append(w.hashes, idEntry{idHash(id), uint64(f.key)})
-		}
+		w.index(f, isNew)
 		b := &w.jobs[i]
 		if b.full(f.key) {
 			if err := b.flush(w.sink); err != nil {
@@ -244,6 +262,20 @@ func (w *fileWriter) job(f *found) error {
 	return nil
 }
 
+// index makes a job be found by what names it.
+func (w *fileWriter) index(f *found, isNew bool) {
+	head := f.head()
+	if isNew && !madeBy(head.ID, f.key) {
+		w.ids.add(head.ID, f.key)
+	}
+	if isNew && head.UniqueKey != "" {
+		w.unique.add(head.UniqueKey, f.key)
+	}
+	if head.UniqueKey != "" && isActive(f.record.state) {
+		w.live.add(head.UniqueKey, f.key)
+	}
+}
+
 // madeBy says that the log made the id for this key, so that the key can be read from it.
 func madeBy(id string, key job.Position) bool {
 	made, ok := job.PositionOfMadeID(id)
@@ -256,11 +288,11 @@ func (w *fileWriter) finish(p *Projection) error {
 			return err
 		}
 	}
-	slices.SortFunc(w.hashes, func(a, b idEntry) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key))
-	})
-	for _, e := range w.hashes {
-		if err := w.ids.add(w.sink, e.hash, e.key); err != nil {
+	for _, index := range []struct {
+		entries hashIndex
+		section uint16
+	}{{w.ids, sectionIDs}, {w.unique, sectionUnique}, {w.live, sectionUniqueLive}} {
+		if err := index.entries.write(w.sink, index.section); err != nil {
 			return err
 		}
 	}
@@ -268,9 +300,6 @@ func (w *fileWriter) finish(p *Projection) error {
 		if err := w.moved.add(w.sink, key); err != nil {
 			return err
 		}
-	}
-	if err := w.ids.flush(w.sink); err != nil {
-		return err
 	}
 	if err := w.moved.flush(w.sink); err != nil {
 		return err

@@ -20,14 +20,16 @@ const (
 // SpecError is the refusal of one spec of several: its Index in the slice and the reason.
 type SpecError = decide.SpecError
 
-// EnqueueOptions are preferences of [Queue.EnqueueMany].
+// EnqueueOptions are preferences of [Queue.EnqueueEach].
 type EnqueueOptions struct {
 	SkipExisting bool                  // leave out specs whose id is known, instead of refusing all
 	Progress     func(done, total int) // called after each commit; nil = not
 }
 
 // Enqueue adds one job; it is durable when Enqueue returns. It returns the job as the log took it, with
-// the id that was made for it. Errors: job.ErrInvalid, job.ErrExists, job.ErrQueueFull.
+// the id that was made for it. A job whose unique key another has is refused, or as spec.OnClash says: with
+// job.ClashExisting the other is returned, and nothing is written; whether it is new is told by [Queue.EnqueueEach].
+// Errors: job.ErrInvalid, job.ErrExists, job.ErrDuplicate, job.ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
 	jobs, err := q.enqueueBatch(ctx, []job.Spec{spec}, false)
 	var refused *SpecError
@@ -37,16 +39,49 @@ func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
 		}
 		return job.Job{}, err
 	}
-	return jobs[0], nil
+	return jobs[0].Job, nil
 }
 
-// EnqueueMany adds all specs or, when one is refused (*SpecError), none. Up to 100,000 jobs (24 MiB)
+// EnqueueMany is [Queue.EnqueueEach] for who wants the new jobs only: those that stand for a spec, and those of
+// specs that were left out, are not among them.
+func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]job.Job, error) {
+	each, err := q.EnqueueEach(ctx, specs, opt)
+	var jobs []job.Job
+	if len(each) > 0 {
+		jobs = make([]job.Job, 0, len(each))
+	}
+	for i := range each {
+		if each[i].How == Added {
+			jobs = append(jobs, each[i].Job)
+		}
+	}
+	return jobs, err
+}
+
+// Enqueued is what became of a spec.
+type Enqueued struct {
+	Job job.Job // the new one, or that which was there; if it was Skipped, only Key and Spec.ID are set
+	How How
+}
+
+// How says what became of a spec.
+type How = decide.How
+
+// What became of it.
+const (
+	Added   = decide.Added   // it is a new job
+	Found   = decide.Found   // a job with its unique key was there, and its OnClash is job.ClashExisting
+	Skipped = decide.Skipped // a job with its id was there, and SkipExisting was given
+)
+
+// EnqueueEach adds all specs or, when one is refused (*SpecError), none. Up to 100,000 jobs (24 MiB)
 // are one commit. More are several, each of which is all or nothing; all are checked before the first
 // is written, so that only a job that another process enqueues meanwhile can stop a later one: the jobs
 // returned beside the error are in the queue.
 //
-// The jobs are returned in the order of specs, without those that SkipExisting left out.
-func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]job.Job, error) {
+// What became of each spec is returned in their order. Of a spec that has the unique key of one before it, Found
+// says that the one before it stands for it, and the spec with job.ClashReplace takes its place.
+func (q *Queue) EnqueueEach(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]Enqueued, error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
@@ -56,7 +91,7 @@ func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOp
 			return nil, err
 		}
 	}
-	jobs := make([]job.Job, 0, len(specs))
+	jobs := make([]Enqueued, 0, len(specs))
 	done := 0
 	for _, batch := range batches {
 		added, err := q.enqueueBatch(ctx, batch, opt.SkipExisting)
@@ -76,20 +111,36 @@ func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOp
 	return jobs, nil
 }
 
-func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]job.Job, error) {
-	jobs := make([]job.Job, 0, len(specs)) // made here: others wait while a rule is asked
+func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]Enqueued, error) {
+	jobs := make([]Enqueued, 0, len(specs)) // made here: others wait while a rule is asked
 	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
 		jobs = jobs[:0] // it may be asked twice
-		events, err := decide.Enqueue(s, at, specs, skipExisting)
+		admission, err := decide.Admit(s, at, specs, skipExisting)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range events {
-			jobs = append(jobs, enqueued(at, e.(*job.JobEnqueued)))
-			at.Position++
+		for _, admitted := range admission.Jobs {
+			e := Enqueued{How: admitted.How}
+			of := at.Position
+			switch {
+			case admitted.How == Skipped:
+				e.Job.Key = admitted.Job // its id is filled in later: others wait now
+			case admitted.Job < of:
+				e.Job, _ = s.Jobs.Job(admitted.Job)
+			default:
+				own := at
+				own.Position = admitted.Job
+				e.Job = enqueued(own, admission.Events[admitted.Job-of].(*job.JobEnqueued))
+			}
+			jobs = append(jobs, e)
 		}
-		return events, nil
+		return admission.Events, nil
 	})
+	for i := range jobs {
+		if jobs[i].How == Skipped {
+			jobs[i].Job.Spec.ID = specs[i].ID
+		}
+	}
 	return jobs, err
 }
 
@@ -97,7 +148,8 @@ func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting
 func (q *Queue) rehearse(ctx context.Context, specs []job.Spec, opt EnqueueOptions) error {
 	var refusal error
 	err := q.view(ctx, func(s *decide.State) {
-		_, refusal = decide.Enqueue(s, job.At{Position: 1, Time: q.opt.Now().UnixNano()}, specs, opt.SkipExisting)
+		at := job.At{Position: s.Jobs.Position() + 1, Time: q.opt.Now().UnixNano()}
+		_, refusal = decide.Enqueue(s, at, specs, opt.SkipExisting)
 	})
 	if err != nil {
 		return err

@@ -126,6 +126,10 @@ func (m *machine) spec(t *rapid.T) job.Spec {
 		base := rapid.SampledFrom([]float64{1, 1.5, 10, 1e9}).Draw(t, "base")
 		s.BackoffBase = &base
 	}
+	if s.UniqueKey = rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(t, "unique key"); s.UniqueKey != "" {
+		s.UniqueScope = rapid.SampledFrom([]job.Scope{job.ScopeActive, job.ScopeWaiting}).Draw(t, "scope")
+		s.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on clash")
+	}
 	if m.h.Payload != nil {
 		s.Payload = m.h.Payload(t, s.Kind)
 	}
@@ -139,13 +143,14 @@ func (m *machine) Enqueue(t *rapid.T) {
 	for i := range specs {
 		specs[i] = m.spec(t)
 	}
-	jobs, err := q.EnqueueMany(context.Background(), specs, queue.EnqueueOptions{})
-	want := m.model.enqueue(specs, m.clock.Now())
+	each, err := q.EnqueueEach(context.Background(), specs, queue.EnqueueOptions{})
+	added, want := m.model.enqueue(specs, m.clock.Now())
 	m.sameRefusal(t, "enqueue", err, want)
-	if want == nil {
-		added := m.model.jobs[len(m.model.jobs)-len(specs):]
-		for i, j := range jobs {
-			added[i].id = j.Spec.ID // made ids are the log's choice
+	for i := range added {
+		if id := each[i].Job.Spec.ID; each[i].How == queue.Added {
+			added[i].id = id // made ids are the log's choice
+		} else if id != added[i].id {
+			t.Fatalf("job %q stands for a spec, want %q", id, added[i].id)
 		}
 	}
 }
@@ -319,7 +324,7 @@ func (m *machine) FailingWrite(t *rapid.T) {
 		return fmt.Errorf("injected: %w", cause)
 	})
 	spec := m.spec(t)
-	spec.ID = ""
+	spec.ID, spec.UniqueKey, spec.UniqueScope, spec.OnClash = "", "", 0, 0
 	spec.Tags = map[string]string{"try": fmt.Sprint(len(m.model.jobs))}
 	_, err := q.Enqueue(context.Background(), spec)
 	m.memory.Log.Inject(nil)
@@ -332,7 +337,7 @@ func (m *machine) FailingWrite(t *rapid.T) {
 	}
 	if added != "" {
 		spec.ID = added
-		if err := m.model.enqueue([]job.Spec{spec}, m.clock.Now()); err != nil {
+		if _, err := m.model.enqueue([]job.Spec{spec}, m.clock.Now()); err != nil {
 			t.Fatalf("model: %v", err)
 		}
 	}

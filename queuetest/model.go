@@ -33,6 +33,8 @@ type modelJob struct {
 	base       float64   // 0 = the config's
 	onCrash    job.OnCrash
 	held       bool // until it is released or has ended
+	unique     string
+	scope      job.Scope
 }
 
 func (m *model) find(id string) *modelJob {
@@ -44,18 +46,64 @@ func (m *model) find(id string) *modelJob {
 	return nil
 }
 
-// enqueue admits all or none.
-func (m *model) enqueue(specs []job.Spec, now time.Time) error {
-	seen := map[string]bool{}
-	for _, s := range specs {
-		if s.ID != "" && (m.find(s.ID) != nil || seen[s.ID]) {
-			return job.ErrExists
-		}
-		seen[s.ID] = true
+// enqueue admits all or none, and returns the jobs that are new or stand for the specs.
+func (m *model) enqueue(specs []job.Spec, now time.Time) ([]*modelJob, error) {
+	before := slices.Clone(m.jobs)
+	was := make([]modelJob, len(before))
+	for i, j := range before {
+		was[i] = *j
 	}
-	for _, s := range specs {
+	jobs, err := m.admit(specs, now)
+	if err != nil { // all is as before
+		m.jobs = before
+		for i, j := range before {
+			*j = was[i]
+		}
+	}
+	return jobs, err
+}
+
+// clashing returns the jobs that have the unique key of a spec, as far as they count.
+func (m *model) clashing(s *job.Spec) (clash []*modelJob) {
+	for _, j := range m.jobs {
+		active := j.state.Waiting() || j.state == job.Processing
+		if s.UniqueKey != "" && j.unique == s.UniqueKey && active && (s.UniqueScope == job.ScopeActive || j.state.Waiting()) {
+			clash = append(clash, j)
+		}
+	}
+	return clash
+}
+
+func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err error) {
+	latest := m.latest
+	defer func() {
+		if err != nil {
+			m.latest = latest
+		}
+	}()
+	first := map[string]int{} // specs by the ids that they want
+	for i, s := range specs {
+		if _, twice := first[s.ID]; !twice {
+			first[s.ID] = i
+		}
+	}
+	for i, s := range specs {
+		clash := m.clashing(&s)
+		if len(clash) > 0 && s.OnClash == job.ClashExisting {
+			jobs = append(jobs, clash[0])
+			continue
+		}
+		if s.ID != "" && (m.find(s.ID) != nil || first[s.ID] != i) {
+			return nil, job.ErrExists
+		}
+		for _, j := range clash {
+			if s.OnClash == job.ClashRefuse || !j.state.Waiting() {
+				return nil, job.ErrDuplicate
+			}
+			j.state, j.due, j.held = job.Cancelled, time.Time{}, false
+		}
 		j := &modelJob{
-			id: s.ID, state: job.Pending, priority: s.Priority, onCrash: s.OnCrash,
+			id: s.ID, state: job.Pending, priority: s.Priority, onCrash: s.OnCrash, unique: s.UniqueKey, scope: s.UniqueScope,
 			maxRetries: m.config.MaxRetries,
 		}
 		if s.MaxRetries != nil {
@@ -74,8 +122,9 @@ func (m *model) enqueue(specs []job.Spec, now time.Time) error {
 			j.rank = m.latest
 		}
 		m.jobs = append(m.jobs, j)
+		jobs = append(jobs, j)
 	}
-	return nil
+	return jobs, nil
 }
 
 // next is the job that a worker must claim at this time, nil if none is due: the highest priority, then
@@ -149,6 +198,8 @@ func (m *model) retry(id string, onlyDead bool) error {
 		return job.ErrNotFound
 	case j.state != job.Dead && (onlyDead || j.state != job.Failed):
 		return job.ErrWrongState
+	case j.state == job.Dead && len(m.clashing(&job.Spec{UniqueKey: j.unique, UniqueScope: j.scope})) > 0:
+		return job.ErrDuplicate
 	}
 	j.state, j.attempts, j.crashes, j.due = job.Pending, 0, 0, time.Time{}
 	return nil

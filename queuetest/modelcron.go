@@ -97,7 +97,7 @@ func (m *model) runCron(name string, now time.Time) error {
 
 // make enqueues a job of a schedule.
 func (m *model) make(c *modelCron, spec job.Spec, now time.Time) error {
-	if err := m.enqueue([]job.Spec{spec}, now); err != nil {
+	if _, err := m.enqueue([]job.Spec{spec}, now); err != nil {
 		return err
 	}
 	c.jobs = append(c.jobs, m.jobs[len(m.jobs)-1])

@@ -168,3 +168,16 @@ func (c *cronRunCmd) Run(ctx context.Context, s *session) error {
 		return nil
 	})
 }
+
+// unique leaves out what was named before.
+func unique(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	var once []string
+	for _, name := range names {
+		if !seen[name] {
+			seen[name] = true
+			once = append(once, name)
+		}
+	}
+	return once
+}

@@ -51,10 +51,12 @@ func (c *editCmd) Run(ctx context.Context, s *session) error {
 // edit reads the flags by the rules of a spec.
 func (c *editCmd) edit() (e queue.Edit, err error) {
 	flags := specFlags{
-		Command: c.Command, Queue: c.Queue, Priority: c.Priority, RunAt: c.RunAt, Delay: c.Delay,
-		MaxRetries: c.MaxRetries, Timeout: c.Timeout, Tag: c.Tag,
+		Command: c.Command, Queue: c.Queue, Priority: c.Priority, MaxRetries: c.MaxRetries, Timeout: c.Timeout, Tag: c.Tag,
 	}
-	text, err := flags.object(nil)
+	fields := map[string]any{}
+	set(fields, "run_at", optional(c.RunAt))
+	set(fields, "delay", optional(c.Delay))
+	text, err := flags.object(nil, fields)
 	if err != nil {
 		return e, err
 	}

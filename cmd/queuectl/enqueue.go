@@ -29,6 +29,9 @@ func (enqueueCmd) Help() string {
 
 A file is checked as a whole first: one bad line or one id that exists already, and nothing is added.
 
+A unique key is a name that no two jobs share: not while the other waits or runs, or only while it waits
+(--unique-scope waiting), or also for so long after its enqueue (--unique-scope 1h).
+
 Examples:
 
   queuectl enqueue '{"id":"job1","command":"echo hello","max_retries":3}'
@@ -36,6 +39,7 @@ Examples:
   queuectl enqueue --delay 10m --queue mail -c 'fetchmail && notmuch new'
   queuectl enqueue --at 03:00 -- ./backup
   queuectl enqueue --skip-existing -f jobs.jsonl
+  queuectl enqueue --unique-key report --on-clash existing -- ./report.sh
   queuectl enqueue --wait -- ./deploy.sh && echo deployed`
 }
 
@@ -57,12 +61,12 @@ func (c *enqueueCmd) run(ctx context.Context, s *session) error {
 		return err
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
-		added, err := c.enqueue(ctx, s, q, jobs)
+		each, err := c.enqueue(ctx, s, q, jobs)
 		if err != nil {
 			return err
 		}
-		s.changed = len(added) > 0
-		return c.answer(ctx, s, q, batchResult{asked: jobs.specs, added: added})
+		s.changed = each.count(queue.Added) > 0
+		return c.answer(ctx, s, q, each)
 	})
 }
 
@@ -79,7 +83,7 @@ func (c *enqueueCmd) answer(ctx context.Context, s *session, q *queue.Queue, r b
 		}
 	}
 	err := waitFor(ctx, s, q, waiting{
-		ids: idsToAwait(r.asked, r.added), timeout: time.Duration(c.WaitTimeout), single: c.File == "", printed: s.quiet,
+		ids: r.ids(), timeout: time.Duration(c.WaitTimeout), single: c.File == "", printed: s.quiet,
 	})
 	if _, ended := errors.AsType[exitCode](err); late && err != nil && !ended {
 		err = firstOf(err, c.print(context.WithoutCancel(ctx), s, q, r))
@@ -120,7 +124,7 @@ func (c *enqueueCmd) read(s *session) (batch, error) {
 }
 
 // enqueue adds the jobs. A refusal of one of many names its line.
-func (c *enqueueCmd) enqueue(ctx context.Context, s *session, q *queue.Queue, jobs batch) ([]job.Job, error) {
+func (c *enqueueCmd) enqueue(ctx context.Context, s *session, q *queue.Queue, jobs batch) (batchResult, error) {
 	opt := queue.EnqueueOptions{SkipExisting: c.SkipExisting}
 	if s.errTerminal && !s.quiet && len(jobs.specs) > 1 {
 		opt.Progress = func(done, total int) {
@@ -130,9 +134,10 @@ func (c *enqueueCmd) enqueue(ctx context.Context, s *session, q *queue.Queue, jo
 			}
 		}
 	}
-	added, err := q.EnqueueMany(ctx, jobs.specs, opt)
+	each, err := q.EnqueueEach(ctx, jobs.specs, opt)
+	result := batchResult(each)
 	if err == nil {
-		return added, nil
+		return result, nil
 	}
 	message := "Failed to enqueue: "
 	if refused, ok := errors.AsType[*queue.SpecError](err); ok {
@@ -140,52 +145,85 @@ func (c *enqueueCmd) enqueue(ctx context.Context, s *session, q *queue.Queue, jo
 		message += jobs.place(refused.Index)
 	}
 	message += err.Error()
-	if len(added) > 0 {
-		message += fmt.Sprintf("; the first %s had been enqueued before", count(len(added), "job"))
+	if n := result.count(queue.Added); n > 0 {
+		message += fmt.Sprintf("; the first %s had been enqueued before", count(n, "job"))
 	}
 	return nil, &failure{message: message, err: err}
 }
 
-// batchResult is what an enqueue did.
-type batchResult struct {
-	asked []job.Spec
-	added []job.Job // without those that were skipped
+// batchResult is what an enqueue did, for each spec.
+type batchResult []queue.Enqueued
+
+func (r batchResult) count(how queue.How) (n int) {
+	for i := range r {
+		if r[i].How == how {
+			n++
+		}
+	}
+	return n
 }
 
-// id is that of the only job that was asked for.
-func (r batchResult) id() string {
-	if len(r.added) == 1 {
-		return r.added[0].Spec.ID
+// jobs are those that are new, or stand for a spec because of its unique key.
+func (r batchResult) jobs() []job.Job {
+	jobs := make([]job.Job, 0, len(r))
+	for i := range r {
+		if r[i].How != queue.Skipped {
+			jobs = append(jobs, r[i].Job)
+		}
 	}
-	return r.asked[0].ID
+	return jobs
+}
+
+// ids are those of the jobs in the order of the specs, new or not.
+func (r batchResult) ids() []string {
+	ids := make([]string, len(r))
+	for i := range r {
+		ids[i] = r[i].Job.Spec.ID
+	}
+	return ids
 }
 
 func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r batchResult) error {
-	skipped := len(r.asked) - len(r.added)
 	switch {
 	case s.quiet || s.format.machine() && c.File != "":
-		return jobListing.print(s, r.added)
-	case s.format.machine() && len(r.added) == 1:
-		return s.document(viewJob(r.added[0]))
+		return jobListing.print(s, r.jobs())
 	case s.format.machine():
-		j, err := q.Job(ctx, r.id())
-		if err != nil {
-			return err
+		j := r[0].Job
+		if r[0].How == queue.Skipped {
+			var err error
+			if j, err = q.Job(ctx, j.Spec.ID); err != nil {
+				return err
+			}
 		}
 		return s.document(viewJob(j))
-	case c.File == "" && len(r.added) == 1:
-		s.printf("Enqueued job %s", plain(r.id()))
 	case c.File == "":
-		s.printf("Skipped job %s, which exists already", plain(r.id()))
-	case skipped > 0:
-		s.printf("Enqueued %s, skipped %d with ids that exist already", count(len(r.added), "job"), skipped)
+		s.printf(oneWords[r[0].How], plain(r[0].Job.Spec.ID))
 	default:
-		s.printf("Enqueued %s", count(len(r.added), "job"))
+		s.printf("%s", r.words())
 	}
-	if s.errTerminal && len(r.added) > 0 {
+	if s.errTerminal && r.count(queue.Added) > 0 {
 		s.hintAtWorkers(ctx, q)
 	}
 	return nil
+}
+
+// oneWords say what became of a single spec.
+var oneWords = map[queue.How]string{
+	queue.Added:   "Enqueued job %s",
+	queue.Found:   "Found job %s, which has the unique key already",
+	queue.Skipped: "Skipped job %s, which exists already",
+}
+
+// words say what became of a file.
+func (r batchResult) words() string {
+	words := "Enqueued " + count(r.count(queue.Added), "job")
+	if n := r.count(queue.Found); n > 0 {
+		words += fmt.Sprintf(", found %d with unique keys that are taken", n)
+	}
+	if n := r.count(queue.Skipped); n > 0 {
+		words += fmt.Sprintf(", skipped %d with ids that exist already", n)
+	}
+	return words
 }
 
 // hintAtWorkers tells that nobody will run what waits. A hint that cannot be given is no reason to fail.
@@ -195,19 +233,6 @@ func (s *session) hintAtWorkers(ctx context.Context, q *queue.Queue) {
 		return
 	}
 	s.hint("no worker is running; start one with 'queuectl worker start'")
-}
-
-// idsToAwait returns the ids of the jobs in the order of specs: of those that were added, and of those
-// that existed already.
-func idsToAwait(specs []job.Spec, added []job.Job) []string {
-	ids := make([]string, len(specs))
-	for i, spec := range specs {
-		ids[i] = spec.ID
-		if len(added) > 0 && (spec.ID == "" || spec.ID == added[0].Spec.ID) {
-			ids[i], added = added[0].Spec.ID, added[1:]
-		}
-	}
-	return ids
 }
 
 // interruptibly returns what read returns, or ctx's error as soon as it ends: reading from a terminal or

@@ -11,16 +11,19 @@ import (
 
 // onceFlags are those of the spec's fields that a single job has and a recurring one has not.
 type onceFlags struct {
-	ID    string `name:"id" placeholder:"ID" help:"Id of the job. Default: a short one is made."`
-	At    string `group:"The job:" placeholder:"TIME" help:"Do not run before this time: 03:00 (the next), '2030-01-31 08:00', RFC 3339, or +2h."`
-	Delay string `group:"The job:" placeholder:"DURATION" help:"Do not run before this time has passed, such as 90s or 2h."`
-	RunAt string `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339). One that has passed means at once."`
+	ID          string `name:"id" placeholder:"ID" help:"Id of the job. Default: a short one is made."`
+	At          string `group:"The job:" placeholder:"TIME" help:"Do not run before this time: 03:00 (the next), '2030-01-31 08:00', RFC 3339, or +2h."`
+	Delay       string `group:"The job:" placeholder:"DURATION" help:"Do not run before this time has passed, such as 90s or 2h."`
+	RunAt       string `group:"The job:" placeholder:"TIME" help:"Do not run before this moment (RFC 3339). One that has passed means at once."`
+	UniqueKey   string `group:"The job:" placeholder:"TEXT" help:"A name that no other job may have at the same time."`
+	UniqueScope string `group:"The job:" placeholder:"waiting|active|DURATION" help:"Which others count: those that wait; that wait or run (default); or also those enqueued so long ago."`
+	OnClash     string `group:"The job:" placeholder:"refuse|existing|replace" help:"If another has it: fail (default), take that one, or cancel it if it waits."`
 }
 
 // add adds the fields that the flags ask for.
 func (f *onceFlags) add(fields map[string]any, now time.Time) error {
 	times := 0
-	for name, value := range map[string]string{"id": f.ID, "run_at": f.RunAt, "delay": f.Delay} {
+	for name, value := range map[string]string{"id": f.ID, "run_at": f.RunAt, "delay": f.Delay, "unique_key": f.UniqueKey, "unique_scope": f.UniqueScope, "on_clash": f.OnClash} {
 		if value != "" {
 			fields[name] = value
 		}

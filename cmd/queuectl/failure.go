@@ -84,6 +84,7 @@ var causes = []struct {
 	{queue.ErrAfterLast, exitFailed, "no_such_moment", "'queuectl status -o json' says at which position the log is"},
 	{job.ErrNotFound, exitFailed, "not_found", "'queuectl list' shows the jobs in %s"},
 	{job.ErrAmbiguous, exitFailed, "ambiguous", "type more of the id, until no other begins like that"},
+	{job.ErrDuplicate, exitFailed, "duplicate", "'--on-clash existing' takes the job that is there, '--on-clash replace' cancels it if it waits"},
 	{job.ErrExists, exitFailed, "exists", "choose another id, or leave the job as it is with --skip-existing"},
 	{job.ErrWrongState, exitFailed, "wrong_state", "'queuectl show ID' says where a job stands"},
 	{job.ErrQueueFull, exitFailed, "queue_full", "start workers, or raise the limit with 'queuectl config set queue_max N'"},

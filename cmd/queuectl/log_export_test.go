@@ -79,7 +79,7 @@ func everyKind() []job.Event {
 		&job.JobEnqueued{Due: 1e18, Spec: job.Spec{
 			ID: "full", Argv: []string{"make", ""}, Kind: "mail", Payload: []byte(`{"a":1.0,"b":[],"a":2}`), Queue: "builds", Priority: -3,
 			Timeout: new(90 * time.Minute), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)), BackoffJitter: new(0.25),
-			OnCrash: job.CrashDead, Env: map[string]string{"A": "1", "B": ""}, Cwd: "/src", Stdin: "@in", Tags: map[string]string{"z": ""},
+			OnCrash: job.CrashDead, UniqueKey: "é", UniqueFor: 90 * time.Minute, Env: map[string]string{"A": "1", "B": ""}, Cwd: "/src", Stdin: "@in", Tags: map[string]string{"z": ""},
 			CreatedAt: time.Unix(1e9, 120), Extra: []byte("{}"),
 		}},
 		job.LogRepaired{Segment: "s", Offset: 1, Size: 2, CRC: 1 << 31, Quarantine: "q", Verdict: "v"},

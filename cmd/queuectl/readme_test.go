@@ -24,6 +24,7 @@ func TestTranscripts_AreTrue(t *testing.T) {
 		readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4,
 		docs + "/guides/cron.md":   8,
 		docs + "/guides/backup.md": 5,
+		docs + "/guides/once.md":   11,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +77,7 @@ var unsettled = []struct {
 	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},
 	{regexp.MustCompile(`\b\d{8}T\d{6}Z\b`), "TICK"},
 	{regexp.MustCompile(`\b(now|\d+[smh] ago|in \d+[smhd])\b`), "AGO"},
+	{regexp.MustCompile(`for job "[0-9a-z]{7}"`), "for job ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "LOG"},
 	{regexp.MustCompile(`\d+(\.\d+)? (KiB|B)\b`), "SIZE"},

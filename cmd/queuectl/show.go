@@ -82,6 +82,8 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"dead on", codeWords(spec.DeadOn)},
 		{"snooze on", snoozeWords(spec)},
 		{"on crash", unless(spec.OnCrash == job.CrashRetry, spec.OnCrash.String())},
+		{"unique key", plain(spec.UniqueKey)},
+		{"unique scope", unless(spec.UniqueKey == "", scopeWords(spec))},
 		{"stdin", plain(spec.Stdin)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
@@ -137,6 +139,17 @@ func (s *session) when(t time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("%s (%s)", relative(s.now, t), t.Local().Format(time.DateTime))
+}
+
+// scopeWords say which jobs must not have the unique key of one that is to be enqueued.
+func scopeWords(spec job.Spec) string {
+	switch {
+	case spec.UniqueScope == job.ScopeWaiting:
+		return "no other that waits"
+	case spec.UniqueFor > 0:
+		return "no other that waits, runs, or was enqueued within " + job.FormatDuration(spec.UniqueFor)
+	}
+	return "no other that waits or runs"
 }
 
 func unless(hidden bool, words string) string {

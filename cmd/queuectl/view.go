@@ -35,6 +35,8 @@ type specView struct {
 	DeadOn        job.ExitCodes     `json:"dead_on,omitempty"`
 	SnoozeOn      job.ExitCodes     `json:"snooze_on,omitempty"`
 	Snooze        string            `json:"snooze,omitempty"`
+	UniqueKey     string            `json:"unique_key,omitempty"`
+	UniqueScope   string            `json:"unique_scope,omitempty"`
 	Env           map[string]string `json:"env,omitempty"`
 	Cwd           string            `json:"cwd,omitempty"`
 	Stdin         string            `json:"stdin,omitempty"`
@@ -50,6 +52,7 @@ func viewSpec(spec job.Spec) any {
 		Timeout: optionalDuration(spec.Timeout), BackoffBase: spec.BackoffBase,
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
+		UniqueKey: spec.UniqueKey, UniqueScope: spec.UniqueScopeText(),
 		Env: spec.Env, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Snooze != 0 {

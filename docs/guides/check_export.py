@@ -121,6 +121,8 @@ def decimal(n, size):
 def spec(m):
     some = dict(argv=m.texts(10), kind=m.text(8), env=m.map(16), tags=m.map(15), cwd=m.text(17), stdin=m.text(18))
     some["on_crash"] = ("", "dead")[m.uint(7)]
+    some["unique_key"] = m.text(22)
+    some["unique_scope"] = "waiting" if m.uint(23) else duration(m.int(24)) if m.int(24) else ""
     some = {name: value for name, value in some.items() if value}
     for name, n in ("retry_on", 29), ("dead_on", 30), ("snooze_on", 31):
         if m.has(n):
