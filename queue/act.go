@@ -2,10 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 )
@@ -103,53 +105,77 @@ type Acted struct {
 // were selected by a filter or a range, one that has changed meanwhile so that it does not fit any more is left
 // out. If jobs were named, all are acted on or none.
 //
-// Up to 100,000 jobs are one commit, more are several, and progress, if it is not nil, is told after each. An
+// Up to 100,000 jobs are one commit, if their events are not too large; more are several, and progress, if it is not nil, is told after each. An
 // error after the first commit is a *PartialError beside what was done. Errors, of named jobs only:
 // job.ErrNotFound, job.ErrWrongState.
 func (q *Queue) Act(ctx context.Context, a Action, sel projection.Selection, progress func(done, total int)) (Acted, error) {
 	return q.actIn(ctx, a, sel, mostActed, progress)
 }
 
-func (q *Queue) actIn(ctx context.Context, a Action, sel projection.Selection, most int, progress func(done, total int)) (acted Acted, err error) {
-	c := decide.Chosen{}
+func (q *Queue) actIn(ctx context.Context, a Action, sel projection.Selection, most int, progress func(done, total int)) (Acted, error) {
+	w := acting{q: q, action: a, gone: newRipe()}
 	if !sel.Named {
-		c.Filter = &sel.Filter
-	} else if len(sel.Keys) > most {
-		if _, err := q.Try(ctx, a, sel); err != nil {
-			return acted, err
-		}
+		w.chosen.Filter = &sel.Filter
 	}
-	gone := newRipe()
-	for begin := 0; begin < len(sel.Keys); begin += most {
-		c.Keys = sel.Keys[begin:min(begin+most, len(sel.Keys))]
-		c.Done = len(acted.Keys)
-		var got decide.Acted
-		var since int64
-		leave := newRipe()
-		err = q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
-			since = at.Time
-			got, err = decide.Act(s, at, a, c)
-			leave = leavingBy(s, got)
-			return got.Events, err
-		})
-		if err != nil {
-			if begin > 0 {
-				err = &PartialError{Done: len(acted.Keys), Total: len(sel.Keys), Err: err}
+	tried := false
+	for begin := 0; begin < len(sel.Keys); {
+		w.chosen.Keys = sel.Keys[begin:min(begin+most, len(sel.Keys))]
+		if sel.Named && !tried && len(w.chosen.Keys) < len(sel.Keys) { // all or none, of more than a commit
+			if _, err := q.Try(ctx, a, sel); err != nil {
+				return w.done, err
 			}
-			return acted, err
+			tried = true
 		}
-		if c.Since == 0 {
-			c.Since = since
+		err := w.step(ctx)
+		if errors.Is(err, eventlog.ErrTooLarge) && len(w.chosen.Keys) > 1 {
+			most = len(w.chosen.Keys) / 2
+			continue
 		}
-		acted.Keys = append(acted.Keys, got.Jobs...)
-		gone.add(leave)
-		acted.Left += len(c.Keys) - len(got.Jobs)
-		if progress != nil {
-			progress(begin+len(c.Keys), len(sel.Keys))
+		if err != nil && begin > 0 {
+			err = &PartialError{Done: len(w.done.Keys), Total: len(sel.Keys), Err: err}
+		}
+		if err != nil {
+			return w.done, err
+		}
+		if begin += len(w.chosen.Keys); progress != nil {
+			progress(begin, len(sel.Keys))
 		}
 	}
-	acted.Outputs, err = q.removeOutput(ctx, gone)
-	return acted, err
+	var err error
+	w.done.Outputs, err = q.removeOutput(ctx, w.gone)
+	return w.done, err
+}
+
+// acting is an Act under way.
+type acting struct {
+	q      *Queue
+	action Action
+	chosen decide.Chosen // of the next commit
+	done   Acted
+	gone   ripe // jobs that have left the queue
+}
+
+// step acts on the chosen jobs, in one commit.
+func (w *acting) step(ctx context.Context) error {
+	var acted decide.Acted
+	var at int64
+	var leave ripe
+	err := w.q.change(ctx, func(s *decide.State, now job.At) (_ []job.Event, err error) {
+		acted, err = decide.Act(s, now, w.action, w.chosen)
+		at, leave = now.Time, leavingBy(s, acted)
+		return acted.Events, err
+	})
+	if err != nil {
+		return err
+	}
+	if w.chosen.Since == 0 {
+		w.chosen.Since = at
+	}
+	w.gone.add(leave)
+	w.chosen.Done += len(acted.Jobs)
+	w.done.Keys = append(w.done.Keys, acted.Jobs...)
+	w.done.Left += len(w.chosen.Keys) - len(acted.Jobs)
+	return nil
 }
 
 // leavingBy is what of the jobs that leave the queue will have to be removed.

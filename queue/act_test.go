@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,32 @@ func TestAct_MoreJobsThanACommitHolds(t *testing.T) {
 	}
 	if n, err := q.Count(ctx, projection.Filter{States: []job.State{job.Cancelled}}); err != nil || n != 25 {
 		t.Errorf("%d are cancelled, %v", n, err)
+	}
+}
+
+// TestAct_LargeEventsAreSeveralCommits edits jobs whose commands fill more than a frame twice over.
+func TestAct_LargeEventsAreSeveralCommits(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	ctx := context.Background()
+	q := waitingJobs(t, 0)
+	specs := make([]job.Spec, 300)
+	for i := range specs {
+		specs[i] = job.Spec{ID: fmt.Sprint("job", i), Command: strings.Repeat("x", 120<<10)}
+	}
+	if _, err := q.EnqueueMany(ctx, specs, EnqueueOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	edit := Editing(Edit{Command: new("true")})
+	commits := 0
+	acted, err := q.Act(ctx, edit, choose(t, q, edit), func(int, int) { commits++ })
+	if err != nil || len(acted.Keys) != len(specs) || commits < 2 {
+		t.Fatalf("%d jobs in %d commits, %v", len(acted.Keys), commits, err)
+	}
+	if n, err := q.Count(ctx, projection.Filter{Match: "xx"}); err != nil || n != 0 {
+		t.Errorf("%d jobs are as they were, %v", n, err)
 	}
 }
 

@@ -40,7 +40,7 @@ var plantsInTheQueue = []plant{
 	},
 	{
 		name:  "a batch with a bad job is admitted without it",
-		edits: []edit{{"decide/enqueue.go", "return nil, &SpecError{Index: i, Err: err}", "continue"}},
+		edits: []edit{{"decide/enqueue.go", "return Admission{}, &SpecError{Index: i, Err: err}", "continue"}},
 		pkg:   "decide", test: "TestEnqueue_RefusalNamesTheSpecAndAdmitsNone",
 	},
 	{
