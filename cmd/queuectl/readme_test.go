@@ -22,9 +22,10 @@ func TestTranscripts_AreTrue(t *testing.T) {
 	}
 	for page, commands := range map[string]int{
 		readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4,
-		docs + "/guides/cron.md":   8,
-		docs + "/guides/backup.md": 5,
-		docs + "/guides/once.md":   11,
+		docs + "/guides/cron.md":           8,
+		docs + "/guides/backup.md":         5,
+		docs + "/guides/once.md":           11,
+		docs + "/guides/acting-on-jobs.md": 17,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +70,7 @@ var unsettled = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`), "TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
-	{regexp.MustCompile(`\S+@\S+ \d+ `), "WHO "},
+	{regexp.MustCompile(`\S+@\S+ \d+ ?`), "WHO "},
 	{regexp.MustCompile(`\b[0-9A-Z]{16}( pid \d+)?`), "WORKER"},
 	{regexp.MustCompile(`Directory: .*`), "Directory"},
 	{regexp.MustCompile(`Restored to .*`), "Restored"},
