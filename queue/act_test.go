@@ -94,6 +94,26 @@ func TestAct_LeavesOutWhatChangedSinceItWasSelected(t *testing.T) {
 	}
 }
 
+func TestAct_AFilterStillHoldsWhenItIsActedOn(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	q := waitingJobs(t, 3)
+	sel, err := q.Select(ctx, Cancelling(), nil, projection.Filter{Queue: job.DefaultQueue})
+	if err != nil || len(sel.Keys) != 3 {
+		t.Fatalf("selected %+v, %v", sel, err)
+	}
+	if _, err := q.Edit(ctx, "job1", Edit{Queue: new("other")}); err != nil {
+		t.Fatal(err)
+	}
+	acted, err := q.Act(ctx, Cancelling(), sel, nil)
+	if err != nil || len(acted.Keys) != 2 || acted.Left != 1 {
+		t.Fatalf("acted %+v, %v", acted, err)
+	}
+	if j, err := q.Job(ctx, "job1"); err != nil || j.State != job.Pending {
+		t.Errorf("the job that went to another queue is %v, %v", j.State, err)
+	}
+}
+
 func TestAct_NamedJobsAreAllOrNone(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

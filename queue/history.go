@@ -42,7 +42,8 @@ type biographer struct {
 	through   job.Position // the last event that counts; 0 = that of the log
 	key       job.Position // of the job; 0 = it is not in the state
 	forgotten bool
-	id, queue string
+	id, queue string       // as it was enqueued
+	lane      string       // the queue that it is in now
 	state     job.State    // once the job has ended, …
 	ended     job.Position // … and with which event
 	records   []Record
@@ -141,9 +142,9 @@ func (b *biographer) note(at job.At, raw eventlog.Event) error {
 	}
 	switch e := e.(type) {
 	case *job.JobEnqueued:
-		b.id, b.queue = e.Spec.ID, e.Spec.Queue
+		b.id, b.queue, b.lane = e.Spec.ID, e.Spec.Queue, e.Spec.Queue
 	case job.JobsForgotten:
-		if !b.forgotten || b.ended == 0 || e.Queue != b.queue || e.State != b.state || e.Through < b.ended {
+		if !b.forgotten || b.ended == 0 || e.Queue != b.lane || e.State != b.state || e.Through < b.ended {
 			return nil
 		}
 		b.records = append(b.records, Record{At: at, Event: e, ID: b.id, Queue: b.queue})
@@ -160,7 +161,11 @@ func (b *biographer) note(at job.At, raw eventlog.Event) error {
 		}
 	}
 	b.records = append(b.records, Record{At: at, Event: e, ID: b.id, Queue: b.queue})
-	switch e.(type) {
+	switch e := e.(type) {
+	case *job.JobEdited:
+		if e.Has(job.FieldQueue) {
+			b.lane = e.New.Spec.Queue
+		}
 	case *job.JobCompleted:
 		b.state, b.ended = job.Completed, at.Position
 	case *job.JobCancelled:

@@ -84,7 +84,7 @@ func (q *Queue) Digest(ctx context.Context) (sum [sha256.Size]byte, err error) {
 type Record struct {
 	At    job.At
 	Event job.Event
-	// ID and Queue are those of the job that the event is about. They are empty if it is about none, or if
+	// ID and Queue are those of the job that the event is about, as it was enqueued. They are empty if it is about none, or if
 	// the log is damaged where the job was enqueued.
 	ID, Queue string
 }

@@ -160,7 +160,12 @@ func (s *Stats) follow(q *Queue, r Record) {
 		if e.From == job.Dead {
 			j.whole = true // its runs count anew
 		}
-		j.due = r.At.Time
+		j.due = max(e.Due, r.At.Time)
+	case *job.JobEdited:
+		if !e.Has(job.FieldDue) {
+			return
+		}
+		j.due = max(e.New.Due, r.At.Time)
 	case *job.JobCompleted, *job.JobDied:
 		if j.whole {
 			q.Attempts.Add(int64(j.runs))

@@ -53,6 +53,26 @@ var plantsInTheQueue = []plant{
 		edits: []edit{{"decide/decide.go", "s.Timeline.Remove(c.Job)", "_ = c.Job"}},
 		pkg:   "decide", test: "TestRules_AnySequenceOfCommandsKeepsTheInvariants",
 	},
+	{
+		name:  "a held job stays in the timeline",
+		edits: []edit{{"projection/foldjob.go", "if !r.state.Waiting() || p.isHeld(r) {\n\t\treturn Change", "if !r.state.Waiting() {\n\t\treturn Change"}},
+		pkg:   "decide", test: "TestRules_AnySequenceOfCommandsKeepsTheInvariants",
+	},
+	{
+		name:  "a dead job comes back although another has its unique key",
+		edits: []edit{{"decide/verbs.go", "if b.State == job.Dead {\n", "if false {\n"}},
+		pkg:   "decide", test: "TestUnique_ADeadJobComesBackOnlyWhileNoOtherHasItsKey",
+	},
+	{
+		name:  "a running job is replaced",
+		edits: []edit{{"decide/unique.go", "spec.OnClash != job.ClashReplace || !t.state.Waiting()", "spec.OnClash != job.ClashReplace"}},
+		pkg:   "decide", test: "TestUnique_WhichJobsCount",
+	},
+	{
+		name:  "a job that changed since it was selected is acted on",
+		edits: []edit{{"decide/act.go", "if c.Filter != nil && !s.Jobs.Selects(c.Filter, key) {", "if false {"}},
+		pkg:   "queue", test: "TestAct_AFilterStillHoldsWhenItIsActedOn",
+	},
 
 	// The state.
 	{

@@ -8,6 +8,21 @@ var plantsInSnapshots = []plant{
 		pkg:   "projection", test: "TestBase_FoldedLoadedAndLivedStatesAreEqual",
 	},
 	{
+		name:  "an edited job is as an older file has it",
+		edits: []edit{{"projection/snapshot.go", "whole := isNew || f.life.flags&edited != 0", "whole := isNew"}},
+		pkg:   "projection", test: "TestBase_EditedAndPurgedJobsOfOlderFiles",
+	},
+	{
+		name:  "a purged job comes back from a file",
+		edits: []edit{{"projection/forget.go", "p.dropJob(j, 0)\n\t}\n\tfor n, first", "p.dropJob(j, 0)\n\t\tdelete(p.strays, key)\n\t}\n\tfor n, first"}},
+		pkg:   "projection", test: "TestBase_EditedAndPurgedJobsOfOlderFiles",
+	},
+	{
+		name:  "a file does not have the unique keys of what waits",
+		edits: []edit{{"projection/snapshot.go", "if head.UniqueKey != \"\" && isActive(f.record.state) {", "if false {"}},
+		pkg:   "projection", test: "TestBase_FoldedLoadedAndLivedStatesAreEqual",
+	},
+	{
 		name:  "forgotten jobs come back from a file",
 		edits: []edit{{"projection/forget.go", "return known && p.lanes.queues[number].cuts.has(f)", "return known && p.lanes.queues[number].cuts.has(f) && false"}},
 		pkg:   "projection", test: "TestBase_FoldedLoadedAndLivedStatesAreEqual",
