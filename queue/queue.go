@@ -3,10 +3,11 @@
 //
 // It promises:
 //
-//   - When Enqueue, Retry, Cancel, Kill, SetConfig or RequestStop returns nil, what it did is durable:
-//     it survives the death of every process, and power loss as far as the disk honours a sync.
-//   - When one of them returns an error, nothing of it is in the log; where the disk leaves that
-//     unknown, the error wraps eventlog.ErrUnknown.
+//   - When Enqueue, Retry, Cancel, Kill, Hold, Release, Edit, Act, SetConfig or RequestStop returns nil,
+//     what it did is durable: it survives the death of every process, and power loss as far as the disk
+//     honours a sync.
+//   - When one of them returns an error, nothing of it is in the log, but what a *PartialError says of an
+//     Act in several commits; where the disk leaves that unknown, the error wraps eventlog.ErrUnknown.
 //   - Every job that was accepted is run at least once. Two runs of one job never overlap, in whichever
 //     processes they are, and an outcome of a run that is no longer current is refused.
 //   - No answer and no started command rests on anything that is not durable.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (c *filterFlags) narrow(s *session, f *projection.Filter) error {
 		return err
 	}
 	if since.Position != 0 {
-		f.After = max(f.After, since.Position-1)
+		f.After, f.Before = max(f.After, since.Position-1), math.MaxUint64 // a bound, even if it is that of the first job
 	}
 	if until.Position != 0 {
 		f.Before = until.Position + 1
