@@ -130,6 +130,9 @@ func (e *Explanation) quote(records []Record) {
 	}
 	for i := range e.Reasons {
 		reason := &e.Reasons[i]
+		if reason.Code == CodeSnoozed && timed != nil && codeOf(timed.Event) != CodeSnoozed {
+			reason.Code = CodeScheduled // somebody gave it another time, or had it retried later
+		}
 		code := reason.Code
 		switch code {
 		case CodeBackoff:
@@ -138,7 +141,8 @@ func (e *Explanation) quote(records []Record) {
 			code = CodeRunning
 		}
 		reason.Event = last[code]
-		if code == CodeScheduled || code == CodeFailed && timed != nil && timed.At.Position > reason.Event.At.Position {
+		later := timed != nil && reason.Event != nil && timed.At.Position > reason.Event.At.Position
+		if code == CodeScheduled || code == CodeSnoozed || code == CodeFailed && later {
 			reason.Event = timed
 		}
 		if reason.Event == nil || len(e.Story) == 0 {
@@ -156,6 +160,8 @@ func givesTime(e job.Event) bool {
 	case *job.JobEnqueued:
 		return e.Due != 0
 	case job.JobRetried:
+		return e.Due != 0
+	case job.RunReturned:
 		return e.Due != 0
 	case *job.JobEdited:
 		return e.Has(job.FieldDue) && e.New.Due != 0
