@@ -32,7 +32,7 @@ var samples = []Event{
 		BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
 		RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
 		Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
-		CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`),
+		CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
 	}},
 	JobClaimed{Job: 7, Worker: 300},
 	&JobCompleted{Job: 7, Run: 301, Result: sampleResult("")},
@@ -48,6 +48,9 @@ var samples = []Event{
 	WorkerStopped{Worker: 300, Why: "stop requested"},
 	StopRequested{Worker: 300, Now: true},
 	WorkerLost{Worker: 300},
+	QueuePaused{Queue: "slow"},
+	QueueResumed{Queue: "slow"},
+	QueueLimited{Queue: "slow", Concurrency: 3, Rate: 10, Per: time.Minute},
 	&CronAdded{New: sampleCron(), Next: sampleTime},
 	&CronChanged{Cron: 400, Paused: true, Next: sampleTime, New: new(sampleCron())},
 	CronRemoved{Cron: 400},
@@ -302,7 +305,7 @@ func TestPeekEnqueued_SeesWhatDecodeEnqueuedSees(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := e.Spec
-		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash}
+		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, ConcurrencyKey: s.ConcurrencyKey}
 		if s.MaxRetries != nil {
 			want.MaxRetries = *s.MaxRetries
 		}

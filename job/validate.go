@@ -18,7 +18,7 @@ import (
 //     overrides) or private characters. Selectors of jobs reserve commas, a leading - or @, the words
 //     all and last, two numbers with a hyphen (3-7), and two dots in a row (a..b) unless they are an
 //     element of a path (../b). All else is ordinary text: ids never become names of files.
-//   - A queue and a kind are named like an id, and without spaces.
+//   - A queue and a kind are named like an id, and without spaces; a concurrency key like an id.
 //   - Names in the environment are not empty and hold neither = nor NUL; no text that reaches a
 //     command holds NUL.
 //   - Durations are 0 to [MaxDuration], run_at and created_at in the years 1970 to 2261.
@@ -151,7 +151,10 @@ func (s *Spec) checkNames() error {
 			return err
 		}
 	}
-	return nil
+	if s.ConcurrencyKey == "" {
+		return nil
+	}
+	return checkName("concurrency_key", s.ConcurrencyKey)
 }
 
 // CheckQueue returns an error that wraps ErrInvalid if no queue can have this name.
@@ -298,7 +301,7 @@ func (s *Spec) checkSize() error {
 			rough += len(k) + len(v) + 2*most
 		}
 	}
-	if rough+MaxIDLength+2*MaxNameSize <= MaxSpecSize {
+	if rough+MaxIDLength+3*MaxNameSize <= MaxSpecSize {
 		return nil
 	}
 	size := len(AppendEvent(nil, &JobEnqueued{Spec: *s}))
