@@ -225,7 +225,7 @@ func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
 	}
 	head, err := job.PeekEnqueued(f.spec)
 	f.caller, f.queue, f.kind = callers[who], head.Queue, head.Kind
-	r.priority, r.maxRetries, r.onCrash = head.Priority, head.MaxRetries, head.OnCrash
+	r.priority, r.maxRetries, r.onCrash, r.keyed = head.Priority, head.MaxRetries, head.OnCrash, head.ConcurrencyKey != ""
 	return err
 }
 
@@ -233,7 +233,7 @@ func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
 func (f *found) complete(older *found) {
 	r, o := &f.record, &older.record
 	f.spec, f.caller, f.queue, f.kind = older.spec, older.caller, older.queue, older.kind
-	r.enqueuedAt, r.rank, r.priority, r.maxRetries, r.onCrash = o.enqueuedAt, o.rank, o.priority, o.maxRetries, o.onCrash
+	r.enqueuedAt, r.rank, r.priority, r.maxRetries, r.onCrash, r.keyed = o.enqueuedAt, o.rank, o.priority, o.maxRetries, o.onCrash, o.keyed
 }
 
 func (f *found) takeLife(t *taker, base int64) {

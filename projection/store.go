@@ -20,6 +20,7 @@ type record struct {
 	maxRetries uint32
 	state      job.State // 0 = the job was forgotten; or away
 	onCrash    job.OnCrash
+	keyed      bool // it has a concurrency key
 }
 
 // away is the state of a job whose memory was given up, since the base has it.

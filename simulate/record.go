@@ -18,11 +18,13 @@ type Record struct {
 	logID      [16]byte
 	start, end int64 // Unix nanoseconds
 	settings   map[string]string
-	opened     []opened // jobs that waited or ran at the start, in order of enqueue
-	crews      []crew   // those there at the start come first
-	there      int      // how many of them were
-	script     []op     // in order
-	changes    []change // of settings
+	opened     []opened    // jobs that waited or ran at the start, in order of enqueue
+	crews      []crew      // those there at the start come first
+	there      int         // how many of them were
+	script     []op        // in order
+	changes    []change    // of settings
+	held       []job.Event // what held queues back at the start
+	steered    []job.Event // what people did to queues later
 	jobs       []entrant
 	measured   int   // of them, those that ended
 	runs       []run // in the order of their ends; those of a job are linked
@@ -46,6 +48,7 @@ func instant(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 // entrant is a job of the record. What it would do is left out: nothing is run.
 type entrant struct {
 	queue, kind string
+	key         string // that only one job at a time may have; "" = none
 	priority    int32
 	maxRetries  uint32
 	ownRetries  bool // its author said how many; otherwise the setting did
@@ -84,7 +87,7 @@ const none = -1
 
 // spec returns the job as it is enqueued in a simulation at the given time.
 func (e *entrant) spec(id string) job.Spec {
-	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash}
+	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash, ConcurrencyKey: e.key}
 	if e.kind == "" {
 		s.Command = ":" // a shell job: the lane is what matters
 	}
@@ -160,6 +163,7 @@ const (
 	cancel                // somebody cancels a job, waiting or running
 	kill                  // somebody ends a run
 	set                   // a setting is changed
+	steer                 // a queue is paused, resumed or limited
 	begin                 // a worker starts
 	halt                  // it is asked to stop, and claims nothing more
 	giveBack              // it gives back what it runs
