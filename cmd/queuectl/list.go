@@ -115,7 +115,7 @@ func jobTable(s *session, jobs []job.Job) table {
 	for _, j := range jobs {
 		manyQueues = manyQueues || queueName(j.Spec) != job.DefaultQueue
 		t.add(
-			text(j.Spec.ID), cell{j.State.String(), stateColour(j.State)}, text(queueName(j.Spec)), text(attempts(j)),
+			text(j.Spec.ID), cell{stateWords(j), stateColour(j.State)}, text(queueName(j.Spec)), text(attempts(j)),
 			text(relative(s.now, j.UpdatedAt)), text(relative(s.now, j.NextAttemptAt)), text(commandLine(j.Spec)),
 		)
 	}
@@ -123,6 +123,14 @@ func jobTable(s *session, jobs []job.Job) table {
 		t.drop(queueColumn)
 	}
 	return t
+}
+
+// stateWords is the state of a job, and that its queue is paused, if that holds it back.
+func stateWords(j job.Job) string {
+	if j.QueuePaused {
+		return j.State.String() + " (paused)"
+	}
+	return j.State.String()
 }
 
 // attempts says how many of a job's attempts have failed, of how many it has.
