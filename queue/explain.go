@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
@@ -133,7 +134,7 @@ func (e *Explanation) quoteOthers(ctx context.Context, open openLog) error {
 			reason.Event = &Record{At: at, Event: event}
 			return err
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, eventlog.ErrPruned) { // then it can be said without the event
 			return err
 		}
 	}
