@@ -168,7 +168,9 @@ func TestRun_WakesWhenTheRateAllowsOneMore(t *testing.T) {
 		start := time.Now()
 		var mu sync.Mutex
 		var begun []time.Duration
-		err = q.Run(t.Context(), queue.WorkerOptions{Slots: 8, UntilEmpty: true, Handlers: map[string]queue.Handler{"k": func(context.Context, job.Job) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err = q.Run(ctx, queue.WorkerOptions{Slots: 8, UntilEmpty: true, Handlers: map[string]queue.Handler{"k": func(context.Context, job.Job) error {
 			mu.Lock()
 			defer mu.Unlock()
 			begun = append(begun, time.Since(start))
@@ -176,6 +178,9 @@ func TestRun_WakesWhenTheRateAllowsOneMore(t *testing.T) {
 		}}})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(begun) != 12 {
+			t.Errorf("%d jobs have begun, want 12", len(begun))
 		}
 		for i, at := range begun {
 			want := time.Duration(max(0, i-3)) * time.Second / 4

@@ -112,12 +112,14 @@ func (m *machine) id(t *rapid.T) string {
 
 func (m *machine) spec(t *rapid.T) job.Spec {
 	s := job.Spec{
-		ID:       rapid.SampledFrom([]string{"", "a", "b", "c", "d", "é \U0001F600", "../x"}).Draw(t, "id"),
-		Kind:     rapid.SampledFrom(slices.Sorted(maps.Keys(m.h.Handlers))).Draw(t, "kind"),
-		Queue:    rapid.SampledFrom(queues).Draw(t, "queue"),
-		Priority: rapid.SampledFrom([]int32{0, 0, 0, 1, -1}).Draw(t, "priority"),
-		Delay:    rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, time.Second, time.Hour}).Draw(t, "delay"),
-		OnCrash:  rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
+		ID:    rapid.SampledFrom([]string{"", "a", "b", "c", "d", "é \U0001F600", "../x"}).Draw(t, "id"),
+		Kind:  rapid.SampledFrom(slices.Sorted(maps.Keys(m.h.Handlers))).Draw(t, "kind"),
+		Queue: rapid.SampledFrom(queues).Draw(t, "queue"),
+		// One job runs at a time, so that a key holds nothing back: unless somebody who died still had it.
+		ConcurrencyKey: rapid.SampledFrom([]string{"", "k"}).Draw(t, "concurrency key"),
+		Priority:       rapid.SampledFrom([]int32{0, 0, 0, 1, -1}).Draw(t, "priority"),
+		Delay:          rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, time.Second, time.Hour}).Draw(t, "delay"),
+		OnCrash:        rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
 	}
 	if rapid.Bool().Draw(t, "own retries") {
 		n := rapid.Uint32Range(0, 2).Draw(t, "max retries")
