@@ -49,31 +49,63 @@ func (s *State) LoadLive() {
 	for schedule := range s.Jobs.LoadLive() {
 		s.Timeline.Put(schedule)
 	}
+	for b := range s.Jobs.Running() {
+		if key := b.Schedule.ConcurrencyKey; key != "" {
+			s.Timeline.Take(key)
+		}
+	}
+	for name, run := range s.Jobs.Served() {
+		s.Timeline.Served(name, run)
+	}
+	s.shutAll()
+}
+
+// shutAll tells the timeline which queues are shut, and until when.
+func (s *State) shutAll() {
+	for name := range s.Jobs.Gates() {
+		s.Timeline.Shut(name, s.Jobs.Opens(name))
+	}
 }
 
 // Fold folds a decided event into both. It panics with a *projection.MisfitError if the event does not
 // follow from the state.
-func (s *State) Fold(at job.At, e job.Event) { s.follow(s.Jobs.Fold(at, e)) }
+func (s *State) Fold(at job.At, e job.Event) {
+	before := s.Jobs.LastTime()
+	s.follow(before, s.Jobs.Fold(at, e))
+}
 
 // FoldRaw folds an event as the log has it. It is the faster way, and gives the same state. An error,
 // which wraps job.ErrDecode or is a *projection.MisfitError, means that the log does not hold what the
 // rules decided; the state is as before. It keeps no reference to data.
 func (s *State) FoldRaw(at job.At, kind job.Kind, data []byte) error {
+	before := s.Jobs.LastTime()
 	change, err := s.Jobs.FoldEncoded(at, kind, data)
 	if err != nil {
 		return err
 	}
-	s.follow(change)
+	s.follow(before, change)
 	return nil
 }
 
-func (s *State) follow(c projection.Change) {
+// follow tells the timeline what an event has changed. before is when the one before it was written.
+func (s *State) follow(before int64, c projection.Change) {
 	switch {
 	case c.Job == 0:
 	case c.Waiting:
 		s.Timeline.Put(c.Schedule)
+	case c.Began != 0 && s.Jobs.Live():
+		s.Timeline.Begin(c.Job, c.Began)
 	default:
 		s.Timeline.Remove(c.Job)
+	}
+	if c.Freed != "" && s.Jobs.Live() {
+		s.Timeline.Free(c.Freed)
+	}
+	if c.Gate != "" {
+		s.Timeline.Shut(c.Gate, s.Jobs.Opens(c.Gate))
+	}
+	if s.Jobs.LastTime() < before { // the same moments have other times now
+		s.shutAll()
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 )
 
 // Claim takes the first job of the lanes that is due at at.Time, and begins a run of it by the worker;
-// the run's number is the event's position. Errors: job.ErrNoWorker; job.ErrNothingDue, also for a
+// the run's number is the event's position. It passes over the queues that are paused, of which as many jobs run
+// as their concurrency allows, or whose rate has no job left for this moment, and over jobs with a concurrency
+// key that a running job has. Since claims are decided one after the other, no limit is ever exceeded, and since
+// they look at what runs by the log, nothing that a dead worker held has to be given back but its jobs. Errors: job.ErrNoWorker; job.ErrNothingDue, also for a
 // worker that was asked to stop.
 func Claim(s *State, at job.At, worker job.Position, lanes scheduler.Lanes) ([]job.Event, error) {
 	stopping, known := s.Jobs.Stopping(worker)

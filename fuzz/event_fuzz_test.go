@@ -30,7 +30,7 @@ func FuzzDecodeEvent(f *testing.F) {
 			ID: "a", Command: "true", Argv: []string{"true", ""}, Kind: "k", Payload: []byte(`{}`), Queue: "q", Priority: -1,
 			Timeout: new(time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(2.0), BackoffMax: new(time.Hour),
 			BackoffJitter: new(0.5), OnCrash: job.CrashDead, Env: map[string]string{"A": "1", "B": ""}, Cwd: "/", Stdin: "@f",
-			Tags: map[string]string{"t": "x"}, CreatedAt: time.Unix(1, 0), Extra: []byte(`{"a":1}`),
+			Tags: map[string]string{"t": "x"}, CreatedAt: time.Unix(1, 0), Extra: []byte(`{"a":1}`), ConcurrencyKey: "host",
 		}},
 		job.JobClaimed{Job: 1, Worker: 300},
 		&job.JobCompleted{Job: 1, Run: 2, Result: result},
@@ -46,6 +46,9 @@ func FuzzDecodeEvent(f *testing.F) {
 		job.WorkerStopped{Worker: 1, Why: "signal"},
 		job.StopRequested{Worker: 1, Now: true},
 		job.WorkerLost{Worker: 1},
+		job.QueuePaused{Queue: "mail"},
+		job.QueueResumed{Queue: "mail"},
+		job.QueueLimited{Queue: "mail", Concurrency: 2, Rate: 10, Per: time.Second},
 		&job.CronAdded{Next: 1.7e18, New: job.Cron{
 			Name: "n", Schedule: "@daily", Zone: "UTC", Missed: job.MissedAll, Overlap: job.OverlapSkip, Job: job.Spec{Command: "true"},
 		}},
@@ -99,6 +102,7 @@ func comparePeek(t *testing.T, data []byte, decodeErr error) {
 	}
 	want := job.Peek{
 		ID: e.Spec.ID, Queue: e.Spec.Queue, Kind: e.Spec.Kind, Priority: e.Spec.Priority, Due: e.Due, OnCrash: e.Spec.OnCrash,
+		UniqueKey: e.Spec.UniqueKey, ConcurrencyKey: e.Spec.ConcurrencyKey,
 	}
 	if e.Spec.MaxRetries != nil {
 		want.MaxRetries = *e.Spec.MaxRetries

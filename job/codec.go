@@ -50,6 +50,12 @@ func AppendEvent(dst []byte, e Event) []byte {
 		return appendStopRequested(dst, e)
 	case WorkerLost:
 		return appendWorkerLost(dst, e)
+	case QueuePaused:
+		return appendQueuePaused(dst, e)
+	case QueueResumed:
+		return appendQueueResumed(dst, e)
+	case QueueLimited:
+		return appendQueueLimited(dst, e)
 	case *CronAdded:
 		return appendCronAdded(dst, e)
 	case *CronChanged:
@@ -140,6 +146,12 @@ func (r *reader) event(k Kind) Event {
 		return r.stopRequested()
 	case KindWorkerLost:
 		return r.workerLost()
+	case KindQueuePaused:
+		return r.queuePaused()
+	case KindQueueResumed:
+		return r.queueResumed()
+	case KindQueueLimited:
+		return r.queueLimited()
 	case KindCronAdded:
 		return r.cronAdded()
 	case KindCronChanged:

@@ -43,6 +43,7 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 		dst = appendFixed64(dst, 19, uint64(s.CreatedAt.UnixNano()))
 	}
 	dst = appendText(dst, 20, s.Extra)
+	dst = appendText(dst, 21, s.ConcurrencyKey)
 	dst = appendText(dst, 28, s.Backoff)
 	dst = appendCodes(dst, 29, s.RetryOn)
 	dst = appendCodes(dst, 30, s.DeadOn)
@@ -135,6 +136,8 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.CreatedAt = time.Unix(0, r.time()).UTC()
 	case 20:
 		s.Extra = r.bytes()
+	case 21:
+		s.ConcurrencyKey = r.text()
 	case 28:
 		s.Backoff = Backoff(r.text())
 	case 29:
@@ -159,14 +162,15 @@ func (r *reader) rareOfSpec(s *Spec) {
 // Peek is what can be read from an encoded JobEnqueued event without decoding the rest of it. Its
 // texts share the memory of the encoded form.
 type Peek struct {
-	ID         string
-	Queue      string // never ""
-	Kind       string // "" = a shell job
-	Priority   int32
-	Due        int64 // Unix nanoseconds; 0 = at once
-	MaxRetries uint32
-	OnCrash    OnCrash
-	UniqueKey  string // "" = none
+	ID             string
+	Queue          string // never ""
+	Kind           string // "" = a shell job
+	Priority       int32
+	Due            int64 // Unix nanoseconds; 0 = at once
+	MaxRetries     uint32
+	OnCrash        OnCrash
+	UniqueKey      string // "" = none
+	ConcurrencyKey string // "" = none
 }
 
 // PeekEnqueued reads a Peek from an encoded JobEnqueued event. It allocates nothing. It passes over the
@@ -193,6 +197,8 @@ func PeekEnqueued(data string) (Peek, error) {
 			p.Kind = r.text()
 		case 22:
 			p.UniqueKey = r.text()
+		case 21:
+			p.ConcurrencyKey = r.text()
 		default:
 			r.passOfSpec()
 		}

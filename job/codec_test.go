@@ -44,6 +44,9 @@ var samples = []Event{
 	WorkerStopped{Worker: 300, Why: "stop requested"},
 	StopRequested{Worker: 300, Now: true},
 	WorkerLost{Worker: 300},
+	QueuePaused{Queue: "slow"},
+	QueueResumed{Queue: "slow"},
+	QueueLimited{Queue: "slow", Concurrency: 3, Rate: 10, Per: time.Minute},
 	&CronAdded{New: sampleCron(), Next: sampleTime},
 	&CronChanged{Cron: 400, Paused: true, Next: sampleTime, New: new(sampleCron())},
 	CronRemoved{Cron: 400},
@@ -58,7 +61,7 @@ func sampleCron() Cron {
 			Queue: "slow", Priority: -3, Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5),
 			BackoffMax: new(time.Duration(0)), BackoffJitter: new(0.0), OnCrash: CrashDead, Env: map[string]string{"A": "1"},
 			Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"}, CreatedAt: time.Unix(0, sampleTime-1).UTC(),
-			Extra: json.RawMessage(`{"colour":"red"}`),
+			Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
 		},
 	}
 }
@@ -71,7 +74,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
 	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
-	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`),
+	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
 }}
 
 const sampleTime = 1_763_942_400_123_456_789
@@ -309,7 +312,7 @@ func TestPeekEnqueued_SeesWhatDecodeEnqueuedSees(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := e.Spec
-		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, UniqueKey: s.UniqueKey}
+		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, UniqueKey: s.UniqueKey, ConcurrencyKey: s.ConcurrencyKey}
 		if s.MaxRetries != nil {
 			want.MaxRetries = *s.MaxRetries
 		}

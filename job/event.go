@@ -69,6 +69,10 @@ const (
 	KindStopRequested Kind = 42
 	KindWorkerLost    Kind = 43
 
+	KindQueuePaused  Kind = 50
+	KindQueueResumed Kind = 51
+	KindQueueLimited Kind = 52
+
 	KindCronAdded   Kind = 60
 	KindCronChanged Kind = 61
 	KindCronRemoved Kind = 62
@@ -276,6 +280,25 @@ type StopRequested struct {
 // WorkerLost says that a worker's lock was found free: its process is gone.
 type WorkerLost struct{ Worker Position }
 
+// QueuePaused keeps the jobs of a queue from being claimed. Running ones go on.
+type QueuePaused struct{ Queue string }
+
+// QueueResumed ends what QueuePaused began.
+type QueueResumed struct{ Queue string }
+
+// QueueLimited says which limits a queue has from now on: all of them, also those that stay as they were.
+type QueueLimited struct {
+	Queue       string
+	Concurrency uint32        // as in Limits
+	Rate        uint32        // …
+	Per         time.Duration // …
+}
+
+// Limits returns them.
+func (e QueueLimited) Limits() Limits {
+	return Limits{Concurrency: e.Concurrency, Rate: e.Rate, Per: e.Per}
+}
+
 // CronAdded makes a schedule known. Its own Position is the schedule's number. What has the form of an enqueued
 // job in it is what each tick enqueues.
 type CronAdded struct {
@@ -336,11 +359,15 @@ func (*WorkerStarted) kind() Kind { return KindWorkerStarted }
 func (WorkerStopped) kind() Kind  { return KindWorkerStopped }
 func (StopRequested) kind() Kind  { return KindStopRequested }
 func (WorkerLost) kind() Kind     { return KindWorkerLost }
-func (*CronAdded) kind() Kind     { return KindCronAdded }
-func (*CronChanged) kind() Kind   { return KindCronChanged }
-func (CronRemoved) kind() Kind    { return KindCronRemoved }
-func (CronTicked) kind() Kind     { return KindCronTicked }
-func (u Unknown) kind() Kind      { return u.Number }
+func (QueuePaused) kind() Kind    { return KindQueuePaused }
+func (QueueResumed) kind() Kind   { return KindQueueResumed }
+func (QueueLimited) kind() Kind   { return KindQueueLimited }
+
+func (*CronAdded) kind() Kind   { return KindCronAdded }
+func (*CronChanged) kind() Kind { return KindCronChanged }
+func (CronRemoved) kind() Kind  { return KindCronRemoved }
+func (CronTicked) kind() Kind   { return KindCronTicked }
+func (u Unknown) kind() Kind    { return u.Number }
 
 // KindOf returns the event's number in the log.
 func KindOf(e Event) Kind { return e.kind() }

@@ -90,6 +90,14 @@ var events = rapid.OneOf(
 		return StopRequested{Worker: positions.Draw(t, "worker"), Now: rapid.Bool().Draw(t, "now")}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) WorkerLost { return WorkerLost{Worker: positions.Draw(t, "worker")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) QueuePaused { return QueuePaused{Queue: rapid.String().Draw(t, "queue")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) QueueResumed { return QueueResumed{Queue: rapid.String().Draw(t, "queue")} })),
+	asEvent(rapid.Custom(func(t *rapid.T) QueueLimited {
+		return QueueLimited{
+			Queue:       rapid.String().Draw(t, "queue"),
+			Concurrency: rapid.Uint32().Draw(t, "concurrency"), Rate: rapid.Uint32().Draw(t, "rate"), Per: durations.Draw(t, "per"),
+		}
+	})),
 	asEvent(rapid.Custom(func(t *rapid.T) *CronAdded {
 		return &CronAdded{New: crons().Draw(t, "cron"), Next: times.Draw(t, "next")}
 	})),
@@ -211,6 +219,7 @@ func specs() *rapid.Generator[Spec] {
 			Snooze: durations.Draw(t, "snooze"),
 			Env:    textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
+			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
 		}
 		if rapid.Bool().Draw(t, "created") {
 			s.CreatedAt = time.Unix(0, rapid.Int64().Draw(t, "created_at")).UTC()
@@ -237,8 +246,9 @@ func validSpecs() *rapid.Generator[Spec] {
 			Env:           nilMap(rapid.MapOfN(rapid.StringMatching(`[A-Z]{1,5}`), freeText, 0, 3).Draw(t, "env")),
 			Tags:          nilMap(rapid.MapOfN(rapid.StringMatching(`[a-z]{1,5}`), freeText, 0, 3).Draw(t, "tags")),
 			Cwd:           freeText.Draw(t, "cwd"), Stdin: freeText.Filter(func(s string) bool { return s != "@" }).Draw(t, "stdin"),
-			CreatedAt: validTimes.Draw(t, "created_at"),
-			RunAt:     validTimes.Draw(t, "run_at"),
+			CreatedAt:      validTimes.Draw(t, "created_at"),
+			RunAt:          validTimes.Draw(t, "run_at"),
+			ConcurrencyKey: rapid.StringMatching(`([a-z]`+printable+`{0,20})?`).Draw(t, "concurrency key"),
 		}
 		if s.UniqueKey = rapid.StringMatching(`[a-zé :/]{0,20}`).Draw(t, "unique_key"); s.UniqueKey != "" {
 			s.OnClash = rapid.SampledFrom([]OnClash{ClashRefuse, ClashExisting, ClashReplace}).Draw(t, "on_clash")

@@ -27,6 +27,8 @@ type Job struct {
 	LastError string   // "" = none: "Exit 3: …", "Signal 9: …", "Timeout after 2s: …", "Worker lost"
 	KillAsked bool     // its current run was asked to end
 	Held      bool     // nobody claims it until it is released
+	// QueuePaused says that the job waits, and that its queue is paused.
+	QueuePaused bool
 	// LeftBehind holds the pids of what its last run left alive, for who prints one job: the log does not know
 	// them, and no query fills them in.
 	LeftBehind []int
@@ -37,11 +39,12 @@ type Job struct {
 
 // Schedule is what a scheduler needs to know about a waiting job.
 type Schedule struct {
-	Key      Position
-	Queue    string
-	Kind     string // "" = a shell job (Command or Argv)
-	Priority int32
-	Due      int64 // Unix nanoseconds; 0 = at once
+	Key            Position
+	Queue          string
+	Kind           string // "" = a shell job (Command or Argv)
+	ConcurrencyKey string // "" = none
+	Priority       int32
+	Due            int64 // Unix nanoseconds; 0 = at once
 	// Rank is when a job that is due at once counts as due among those that are (Unix nanoseconds): when
 	// it was enqueued, or might run first, by a clock that never runs backward. It does not delay it.
 	Rank int64

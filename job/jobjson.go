@@ -20,42 +20,44 @@ type jobJSON struct {
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	LastError     *string    `json:"last_error"`
 
-	Argv          []string          `json:"argv,omitempty"`
-	Kind          string            `json:"kind,omitempty"`
-	Payload       json.RawMessage   `json:"payload,omitempty"`
-	Queue         string            `json:"queue"`
-	Priority      int32             `json:"priority"`
-	RunAt         *time.Time        `json:"run_at,omitempty"`
-	Delay         string            `json:"delay,omitempty"`
-	Timeout       string            `json:"timeout,omitempty"`
-	Backoff       Backoff           `json:"backoff,omitempty"`
-	BackoffBase   *float64          `json:"backoff_base,omitempty"`
-	BackoffMax    string            `json:"backoff_max,omitempty"`
-	BackoffJitter *float64          `json:"backoff_jitter,omitempty"`
-	OnCrash       OnCrash           `json:"on_crash,omitempty"`
-	RetryOn       ExitCodes         `json:"retry_on,omitempty"`
-	DeadOn        ExitCodes         `json:"dead_on,omitempty"`
-	SnoozeOn      ExitCodes         `json:"snooze_on,omitempty"`
-	Snooze        string            `json:"snooze,omitempty"`
-	UniqueKey     string            `json:"unique_key,omitempty"`
-	UniqueScope   string            `json:"unique_scope,omitempty"`
-	OnClash       string            `json:"on_clash,omitempty"`
-	Env           map[string]string `json:"env,omitempty"`
-	Cwd           string            `json:"cwd,omitempty"`
-	Stdin         string            `json:"stdin,omitempty"`
-	Tags          map[string]string `json:"tags,omitempty"`
-	Extra         json.RawMessage   `json:"extra,omitempty"`
+	Argv           []string          `json:"argv,omitempty"`
+	Kind           string            `json:"kind,omitempty"`
+	Payload        json.RawMessage   `json:"payload,omitempty"`
+	Queue          string            `json:"queue"`
+	Priority       int32             `json:"priority"`
+	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
+	RunAt          *time.Time        `json:"run_at,omitempty"`
+	Delay          string            `json:"delay,omitempty"`
+	Timeout        string            `json:"timeout,omitempty"`
+	Backoff        Backoff           `json:"backoff,omitempty"`
+	BackoffBase    *float64          `json:"backoff_base,omitempty"`
+	BackoffMax     string            `json:"backoff_max,omitempty"`
+	BackoffJitter  *float64          `json:"backoff_jitter,omitempty"`
+	OnCrash        OnCrash           `json:"on_crash,omitempty"`
+	RetryOn        ExitCodes         `json:"retry_on,omitempty"`
+	DeadOn         ExitCodes         `json:"dead_on,omitempty"`
+	SnoozeOn       ExitCodes         `json:"snooze_on,omitempty"`
+	Snooze         string            `json:"snooze,omitempty"`
+	UniqueKey      string            `json:"unique_key,omitempty"`
+	UniqueScope    string            `json:"unique_scope,omitempty"`
+	OnClash        string            `json:"on_clash,omitempty"`
+	Env            map[string]string `json:"env,omitempty"`
+	Cwd            string            `json:"cwd,omitempty"`
+	Stdin          string            `json:"stdin,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+	Extra          json.RawMessage   `json:"extra,omitempty"`
 
-	Runs       uint32     `json:"runs"`
-	Crashes    uint32     `json:"crashes"`
-	ExitCode   *int32     `json:"exit_code,omitempty"`
-	Signal     int32      `json:"signal,omitempty"`
-	Why        Why        `json:"why,omitempty"`
-	StartedAt  *time.Time `json:"started_at,omitempty"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	KillAsked  bool       `json:"kill_asked,omitempty"`
-	Held       bool       `json:"held,omitempty"`
-	LeftBehind []int      `json:"left_behind,omitempty"`
+	Runs        uint32     `json:"runs"`
+	Crashes     uint32     `json:"crashes"`
+	ExitCode    *int32     `json:"exit_code,omitempty"`
+	Signal      int32      `json:"signal,omitempty"`
+	Why         Why        `json:"why,omitempty"`
+	StartedAt   *time.Time `json:"started_at,omitempty"`
+	FinishedAt  *time.Time `json:"finished_at,omitempty"`
+	KillAsked   bool       `json:"kill_asked,omitempty"`
+	Held        bool       `json:"held,omitempty"`
+	QueuePaused bool       `json:"queue_paused,omitempty"`
+	LeftBehind  []int      `json:"left_behind,omitempty"`
 
 	Position   Position   `json:"position"`
 	EnqueuedAt *time.Time `json:"enqueued_at,omitempty"`
@@ -76,7 +78,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		ID: s.ID, Command: s.commandLine(), State: j.State, Attempts: j.Attempts, MaxRetries: j.MaxRetries,
 		CreatedAt: orNull(j.CreatedAt), UpdatedAt: orNull(j.UpdatedAt), NextAttemptAt: orNull(j.NextAttemptAt),
 
-		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority,
+		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority, ConcurrencyKey: s.ConcurrencyKey,
 		RunAt: orNull(s.RunAt), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
 		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
@@ -85,7 +87,8 @@ func (j Job) MarshalJSON() ([]byte, error) {
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
 		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked, Held: j.Held,
-		LeftBehind: j.LeftBehind,
+		QueuePaused: j.QueuePaused,
+		LeftBehind:  j.LeftBehind,
 
 		Position: j.Key, EnqueuedAt: orNull(j.EnqueuedAt), Run: j.Run, Worker: j.Worker,
 		CallerDir: j.CallerDir, CallerPath: j.CallerPath,

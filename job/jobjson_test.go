@@ -14,7 +14,7 @@ func fullJob() Job {
 		Key: 7,
 		Spec: Spec{
 			ID: "job1", Command: "a <b> & c", Argv: []string{"make", "a b"}, Kind: "mail", Payload: json.RawMessage("{\n \"a\": \"<\" }"),
-			Queue: "slow", Priority: 1, RunAt: at, Delay: 90 * time.Second,
+			Queue: "slow", ConcurrencyKey: "host 7", Priority: 1, RunAt: at, Delay: 90 * time.Second,
 			Timeout: new(time.Duration(0)), MaxRetries: new(uint32(5)), BackoffBase: new(2.0), BackoffMax: new(24 * time.Hour),
 			BackoffJitter: new(0.5), OnCrash: CrashDead, UniqueKey: "k", UniqueFor: time.Hour, OnClash: ClashReplace, Backoff: "1s,1m", RetryOn: ExitCodes{75}, DeadOn: ExitCodes{2, 3},
 			SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/srv", Stdin: "@in",
@@ -22,7 +22,7 @@ func fullJob() Job {
 		},
 		State: Failed, Attempts: 2, MaxRetries: 5, Runs: 3, Crashes: 1,
 		EnqueuedAt: at, CreatedAt: at, UpdatedAt: at, NextAttemptAt: at.Add(5e8), StartedAt: at, FinishedAt: at,
-		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, Held: true, LeftBehind: []int{4711},
+		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, Held: true, QueuePaused: true, LeftBehind: []int{4711},
 		CallerDir: "/home", CallerPath: "/bin",
 	}
 }
@@ -33,12 +33,12 @@ func TestMarshalJSON_WritesEverythingInOrder(t *testing.T) {
 	const at = `"2030-01-31T08:00:00.5Z"`
 	want := `{"id":"job1","command":"make 'a b'","state":"failed","attempts":2,"max_retries":5,"created_at":` + at +
 		`,"updated_at":` + at + `,"next_attempt_at":"2030-01-31T08:00:01Z","last_error":"Exit 3: <no>",` +
-		`"argv":["make","a b"],"kind":"mail","payload":{"a":"<"},"queue":"slow","priority":1,"run_at":` + at +
+		`"argv":["make","a b"],"kind":"mail","payload":{"a":"<"},"queue":"slow","priority":1,"concurrency_key":"host 7","run_at":` + at +
 		`,"delay":"1m30s","timeout":"0","backoff":"1s,1m","backoff_base":2,"backoff_max":"24h","backoff_jitter":0.5,"on_crash":"dead",` +
 		`"retry_on":[75],"dead_on":[2,3],"snooze_on":[99],"snooze":"1h","unique_key":"k","unique_scope":"1h","on_clash":"replace",` +
 		`"env":{"A":"1","B":"2"},"cwd":"/srv","stdin":"@in","tags":{"t":"x"},"extra":{"colour":"red"},` +
 		`"runs":3,"crashes":1,"exit_code":0,"signal":9,"why":"exit","started_at":` + at + `,"finished_at":` + at +
-		`,"kill_asked":true,"held":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
+		`,"kill_asked":true,"held":true,"queue_paused":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

@@ -37,7 +37,7 @@ func peekAgrees(t *testing.T, data string) {
 	}
 	want := job.Peek{
 		ID: e.Spec.ID, Queue: e.Spec.Queue, Kind: e.Spec.Kind, Priority: e.Spec.Priority,
-		Due: e.Due, MaxRetries: retries, OnCrash: e.Spec.OnCrash, UniqueKey: e.Spec.UniqueKey,
+		Due: e.Due, MaxRetries: retries, OnCrash: e.Spec.OnCrash, UniqueKey: e.Spec.UniqueKey, ConcurrencyKey: e.Spec.ConcurrencyKey,
 	}
 	if p != want {
 		t.Fatalf("% x: PeekEnqueued reads %+v, want %+v", data, p, want)

@@ -41,10 +41,13 @@ type Spec struct {
 	Kind    string          // for Go handlers: the handler's name
 	Payload json.RawMessage // for Go handlers: any JSON; nil = none
 
-	Queue    string        // "" = "default"
-	Priority int32         // higher first
-	RunAt    time.Time     // not before; zero = at once. Excludes Delay
-	Delay    time.Duration // not before this long after the enqueue; 0 = at once
+	Queue string // "" = "default"
+	// ConcurrencyKey names what the job needs for itself: of all jobs with the same key, in all queues, at most
+	// one runs at a time. 1–128 bytes, printable; "" = none.
+	ConcurrencyKey string
+	Priority       int32         // higher first
+	RunAt          time.Time     // not before; zero = at once. Excludes Delay
+	Delay          time.Duration // not before this long after the enqueue; 0 = at once
 
 	Timeout       *time.Duration // of one run; 0 = none
 	MaxRetries    *uint32        // retries after the first failure; 0–1e9

@@ -18,7 +18,7 @@ import (
 //     overrides) or private characters. Selectors of jobs reserve commas, a leading - or @, the words
 //     all and last, two numbers with a hyphen (3-7), and two dots in a row (a..b) unless they are an
 //     element of a path (../b). All else is ordinary text: ids never become names of files.
-//   - A queue and a kind are named like an id, and without spaces.
+//   - A queue and a kind are named like an id, and without spaces; a concurrency key like an id.
 //   - A unique key has 1–128 bytes, all of them printable; only with one there may be a scope or a choice for a clash.
 //   - Names in the environment are not empty and hold neither = nor NUL; no text that reaches a
 //     command holds NUL.
@@ -164,7 +164,10 @@ func (s *Spec) checkNames() error {
 			return err
 		}
 	}
-	return nil
+	if s.ConcurrencyKey == "" {
+		return nil
+	}
+	return checkName("concurrency_key", s.ConcurrencyKey)
 }
 
 // CheckQueue returns an error that wraps ErrInvalid if no queue can have this name.
@@ -311,7 +314,7 @@ func (s *Spec) checkSize() error {
 			rough += len(k) + len(v) + 2*most
 		}
 	}
-	if rough+MaxIDLength+2*MaxNameSize <= MaxSpecSize {
+	if rough+MaxIDLength+3*MaxNameSize <= MaxSpecSize {
 		return nil
 	}
 	size := len(AppendEvent(nil, &JobEnqueued{Spec: *s}))

@@ -112,8 +112,9 @@ func (c *chronicle) decided(rule func(s *decide.State) ([]job.Event, error)) {
 func (c *chronicle) enqueue(t *rapid.T) {
 	spec := job.Spec{
 		Command: "true", Queue: rapid.SampledFrom([]string{"", "mail"}).Draw(t, "queue"),
-		Priority:   rapid.Int32Range(0, 2).Draw(t, "priority"),
-		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "max_retries")),
+		Priority:       rapid.Int32Range(0, 2).Draw(t, "priority"),
+		ConcurrencyKey: rapid.SampledFrom([]string{"", "", "k", "l"}).Draw(t, "concurrency key"),
+		MaxRetries:     new(rapid.Uint32Range(0, 2).Draw(t, "max_retries")),
 	}
 	if spec.UniqueKey = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "unique_key"); spec.UniqueKey != "" {
 		spec.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on_clash")
@@ -135,14 +136,18 @@ func (c *chronicle) enqueue(t *rapid.T) {
 	c.ids = append(c.ids, spec.ID)
 }
 
-func (c *chronicle) claim(*rapid.T) {
+func (c *chronicle) claim(t *rapid.T) {
+	lanes := scheduler.Lanes{Shell: true}
+	if rapid.Bool().Draw(t, "in turn") {
+		lanes.Queues = []string{"mail", "default"}
+	}
 	c.latest = max(c.latest, c.at.Time) // what became due once stays so where it was looked at
-	key, ok := c.lived.Timeline.Next(c.latest, scheduler.Lanes{Shell: true})
-	if other, same := c.warm.Timeline.Next(c.latest, scheduler.Lanes{Shell: true}); same != ok || other != key {
+	key, ok := c.lived.Timeline.Next(c.latest, lanes)
+	if other, same := c.warm.Timeline.Next(c.latest, lanes); same != ok || other != key {
 		c.t.Fatalf("the timelines say %v, %v and %v, %v", key, ok, other, same)
 	}
 	if c.reader.Jobs.Live() {
-		if other, same := c.reader.Timeline.Next(c.latest, scheduler.Lanes{Shell: true}); same != ok || other != key {
+		if other, same := c.reader.Timeline.Next(c.latest, lanes); same != ok || other != key {
 			c.t.Fatalf("the timelines say %v, %v and, of the reader, %v, %v", key, ok, other, same)
 		}
 	}
@@ -207,6 +212,25 @@ func (c *chronicle) verb(t *rapid.T) {
 func (c *chronicle) config(t *rapid.T) {
 	value := fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "value"))
 	c.decided(func(s *decide.State) ([]job.Event, error) { return decide.SetConfig(s, c.at, "max_retries", value) })
+}
+
+// steer pauses, resumes or limits a queue.
+func (c *chronicle) steer(t *rapid.T) {
+	name := rapid.SampledFrom([]string{"mail", "default", "never"}).Draw(t, "queue")
+	which := rapid.IntRange(0, 3).Draw(t, "steering")
+	l := job.Limits{Concurrency: rapid.Uint32Range(0, 2).Draw(t, "concurrency"), Rate: rapid.Uint32Range(0, 2).Draw(t, "rate")}
+	if l.Rate > 0 {
+		l.Per = time.Minute
+	}
+	c.decided(func(s *decide.State) ([]job.Event, error) {
+		switch which {
+		case 0:
+			return decide.PauseQueues(s, c.at, []string{name})
+		case 1:
+			return decide.ResumeQueues(s, c.at, []string{name})
+		}
+		return decide.LimitQueue(s, c.at, name, func(own *job.Limits) { *own = l })
+	})
 }
 
 func (c *chronicle) repair(*rapid.T) {
@@ -299,6 +323,14 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 	}
 	c.choose(t, p)
 	c.unique(t, p)
+	if got, want := slices.Collect(p.Queues()), slices.Collect(c.lived.Jobs.Queues()); !reflect.DeepEqual(got, want) {
+		t.Fatalf("queues: got %+v, want %+v", got, want)
+	}
+	for name := range c.lived.Jobs.Gates() {
+		if got, want := p.Opens(name), c.lived.Jobs.Opens(name); got != want {
+			t.Fatalf("queue %s opens at %d, want %d", name, got, want)
+		}
+	}
 	for _, id := range c.ids {
 		key := c.lived.Jobs.Key(id)
 		if got := p.Key(id); got != key {
@@ -372,7 +404,7 @@ func TestBase_FoldedLoadedAndLivedStatesAreEqual(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"enqueue": act(c.enqueue), "enqueue2": act(c.enqueue), "claim": act(c.claim), "claim2": act(c.claim),
 			"finish": act(c.finish), "finish2": act(c.finish), "verb": act(c.verb), "config": act(c.config),
-			"repair": act(c.repair), "forget": act(c.forget), "save": act(c.save), "rebase": act(c.rebase), "": act(c.check),
+			"repair": act(c.repair), "steer": act(c.steer), "forget": act(c.forget), "save": act(c.save), "rebase": act(c.rebase), "": act(c.check),
 		})
 	})
 }

@@ -23,6 +23,9 @@ type Change struct {
 	Job      job.Position // that waits now, or does so no longer; 0 = none
 	Waiting  bool
 	Schedule job.Schedule // if Waiting
+	Began    job.Position // the run of the job that begins; 0 = none does
+	Freed    string       // concurrency key of the job, of which a run has ended; "" = it has none, or none has
+	Gate     string       // the queue whose [Projection.Opens] may have changed; "" = none
 }
 
 // Fold takes the next event. It cannot fail: an event that does not fit is a broken promise of decide,
@@ -77,7 +80,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	r := record{
 		enqueuedAt: at.Time, due: e.Due, spec: spec, caller: p.callers.numberOf(at.Actor),
 		lane: p.lanes.number(e.Queue, e.Kind), priority: e.Priority, maxRetries: e.MaxRetries,
-		state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "",
+		state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "", keyed: e.ConcurrencyKey != "",
 	}
 	if r.rank = e.Due; e.Due == 0 {
 		p.rank = max(p.rank, at.Time)
@@ -89,7 +92,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	}
 	p.counts[job.Pending]++
 	p.queueOf(j.record()).counts[job.Pending]++
-	p.at = job.At{Position: at.Position, Time: at.Time}
+	p.advance(at)
 	return p.change(j), nil
 }
 
@@ -101,57 +104,59 @@ func (p *Projection) fold(at job.At, e job.Event) (change Change, err error) {
 	if key := job.Of(e); key != 0 {
 		change, err = p.foldJob(at, key, e)
 	} else {
-		err = p.foldOther(at, e)
+		change, err = p.foldOther(at, e)
 	}
 	if err == nil {
-		p.at = job.At{Position: at.Position, Time: at.Time}
+		p.advance(at)
 	}
 	return change, err
 }
 
 // foldOther folds an event that is about no job.
-func (p *Projection) foldOther(at job.At, e job.Event) error {
+func (p *Projection) foldOther(at job.At, e job.Event) (Change, error) {
 	switch e := e.(type) {
 	case job.LogCreated:
 		if p.at.Position != 0 {
-			return p.misfit(at, e, "it must be the first event")
+			return Change{}, p.misfit(at, e, "it must be the first event")
 		}
 		p.logID = e.LogID
 	case job.LogRepaired:
 		p.repairs[e.Quarantine] = true
 	case job.ClockStepped, job.LogRestored, job.ArchivePruned, job.Unknown: // facts for people
 	case job.ConfigSet:
-		return p.configSet(at, e)
+		return Change{}, p.configSet(at, e)
 	case job.ConfigUnset:
 		if !p.IsSet(e.Key) {
-			return p.misfit(at, e, "the setting must be set")
+			return Change{}, p.misfit(at, e, "the setting must be set")
 		}
 		delete(p.settings, e.Key)
 		_ = p.config.Unset(e.Key) // of a key that only a newer program knows there is nothing to take back
 	case *job.WorkerStarted:
-		return p.workerStarted(at, e)
+		return Change{}, p.workerStarted(at, e)
 	case job.WorkerStopped:
-		return p.workerGone(at, e.Worker, e)
+		return Change{}, p.workerGone(at, e.Worker, e)
 	case job.WorkerLost:
-		return p.workerGone(at, e.Worker, e)
+		return Change{}, p.workerGone(at, e.Worker, e)
 	case job.StopRequested:
-		return p.stopRequested(at, e)
+		return Change{}, p.stopRequested(at, e)
 	case job.JobsForgotten:
-		return p.forgotten(at, e)
+		return Change{}, p.forgotten(at, e)
+	case job.QueuePaused, job.QueueResumed, job.QueueLimited:
+		return p.foldQueue(at, e)
 	case *job.CronAdded:
-		return p.cronAdded(at, e)
+		return Change{}, p.cronAdded(at, e)
 	case *job.CronChanged:
-		return p.cronChanged(at, e)
+		return Change{}, p.cronChanged(at, e)
 	case job.CronRemoved:
-		return p.cronRemoved(at, e)
+		return Change{}, p.cronRemoved(at, e)
 	case job.CronTicked:
-		return p.cronTicked(at, e)
+		return Change{}, p.cronTicked(at, e)
 	case *job.JobsPurged:
-		return p.purged(at, e)
+		return Change{}, p.purged(at, e)
 	default:
-		return p.misfit(at, e, "it must be about a job")
+		return Change{}, p.misfit(at, e, "it must be about a job")
 	}
-	return nil
+	return Change{}, nil
 }
 
 // configSet keeps settings with keys that only a newer program knows, and follows all others.

@@ -42,7 +42,7 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 		l.flags &^= killAsked | cancelAsked
 		delete(p.kills, r.life)
 	}
-	waited := r.state.Waiting()
+	waited, ended := r.state.Waiting(), r.state == job.Processing
 	r.due, l.finishedAt, l.ended, l.why = 0, 0, 0, job.WhyNone
 	p.turn(j, p.apply(at, j, e))
 	if r.state.Ended() {
@@ -52,10 +52,14 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 			l.flags &^= held
 		}
 	}
-	if !waited && !r.state.Waiting() {
-		return Change{}, nil
+	var change Change
+	if waited || r.state.Waiting() {
+		change = p.change(j)
 	}
-	return p.change(j), nil
+	if ended || r.state == job.Processing {
+		p.ran(at, j, &change)
+	}
+	return change, nil
 }
 
 // killAsked notes a signal that was asked for.
@@ -254,7 +258,7 @@ func (p *Projection) change(j place) Change {
 func (p *Projection) schedule(j place) job.Schedule {
 	r := j.record()
 	return job.Schedule{
-		Key: j.key(), Queue: p.queueOf(r).name, Kind: p.lanes.all[r.lane].kind,
+		Key: j.key(), Queue: p.queueOf(r).name, Kind: p.lanes.all[r.lane].kind, ConcurrencyKey: p.keyOf(r),
 		Priority: r.priority, Due: r.due, Rank: r.rank,
 	}
 }

@@ -119,10 +119,14 @@ func (p *Projection) foundAt(j place) found {
 }
 
 func (f *found) schedule() job.Schedule {
-	return job.Schedule{
+	s := job.Schedule{
 		Key: f.key, Queue: f.queue, Kind: f.kind,
 		Priority: f.record.priority, Due: f.record.due, Rank: f.record.rank,
 	}
+	if f.record.keyed {
+		s.ConcurrencyKey = f.head().ConcurrencyKey
+	}
+	return s
 }
 
 // head reads what can be read from a job's event without decoding all of it.

@@ -28,7 +28,7 @@ type Filter struct {
 func (p *Projection) List(f Filter) iter.Seq[job.Job] {
 	return func(yield func(job.Job) bool) {
 		for j := range p.choose(f) {
-			if !yield(j.job()) {
+			if !yield(p.tell(&j)) {
 				return
 			}
 		}

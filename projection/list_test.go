@@ -133,7 +133,8 @@ func TestCounts_ByStateAndQueue(t *testing.T) {
 		t.Errorf("Counts %v, want %v", h.Counts(), total)
 	}
 	var names []string
-	for name, got := range h.Queues() {
+	for q := range h.Queues() {
+		name, got := q.Name, q.Counts
 		names = append(names, name)
 		if got != want[name] {
 			t.Errorf("queue %q: %v, want %v", name, got, want[name])

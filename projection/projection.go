@@ -21,9 +21,6 @@
 package projection
 
 import (
-	"iter"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/queuectl/queuectl/job"
@@ -34,6 +31,7 @@ import (
 // not while one folds.
 type Projection struct {
 	at       job.At // of the last event folded: Position and Time
+	steady   int64  // when that was, by the clock of elapsed
 	logID    [16]byte
 	config   job.Config
 	settings map[string]string // what is set, in the canonical form of its event
@@ -121,6 +119,8 @@ type queue struct {
 	name   string
 	counts Counts
 	cuts   cuts
+	served job.Position // of the last claim of one of its jobs
+	gate   *gate        // nil = nothing ever held it back
 }
 
 func newLanes() lanes {
@@ -211,16 +211,4 @@ func (p *Projection) Waiting(queue string) int {
 	}
 	c := &p.lanes.queues[q].counts
 	return c[job.Pending] + c[job.Failed]
-}
-
-// Queues yields every queue that holds jobs, by name, with its numbers.
-func (p *Projection) Queues() iter.Seq2[string, Counts] {
-	return func(yield func(string, Counts) bool) {
-		for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
-			counts := p.lanes.queues[p.lanes.byQueue[name]].counts
-			if counts != (Counts{}) && !yield(name, counts) {
-				return
-			}
-		}
-	}
 }

@@ -95,5 +95,12 @@ func (p *Projection) Job(key job.Position) (job.Job, bool) {
 	if !known {
 		return job.Job{}, false
 	}
-	return f.job(), true
+	return p.tell(&f), true
+}
+
+// tell is a job as it is told to the world.
+func (p *Projection) tell(f *found) job.Job {
+	j := f.job()
+	j.QueuePaused = j.State.Waiting() && p.isPaused(f.queue)
+	return j
 }

@@ -21,6 +21,7 @@ type record struct {
 	state      job.State // 0 = the job was forgotten; or away
 	onCrash    job.OnCrash
 	unique     bool // it has a unique key
+	keyed      bool // it has a concurrency key
 }
 
 // away is the state of a job whose memory was given up, since the base has it.

@@ -12,6 +12,7 @@ import (
 // summary is all of a state but its jobs.
 type summary struct {
 	at       job.At
+	steady   int64
 	logID    [16]byte
 	latest   job.Position
 	revived  job.Position
@@ -22,17 +23,17 @@ type summary struct {
 	crons    []*cron // in order of their keys
 	counts   Counts
 	held     int
-	queues   []queue // by name: those that hold jobs, or have held some that were forgotten
+	queues   []queue // by name: those that hold or have held jobs, or were held back
 }
 
 func (p *Projection) summary() *summary {
 	s := &summary{
-		at: p.at, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
+		at: p.at, steady: p.steady, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
 		settings: p.settings, repairs: p.repairs, workers: p.workers, crons: p.crons.sorted(), counts: p.counts, held: p.held,
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
 		q := p.lanes.queues[p.lanes.byQueue[name]]
-		if q.counts != (Counts{}) || q.cuts != (cuts{}) {
+		if q.counts != (Counts{}) || q.cuts != (cuts{}) || q.gate != nil {
 			s.queues = append(s.queues, q)
 		}
 	}
@@ -41,7 +42,7 @@ func (p *Projection) summary() *summary {
 
 // adopt makes it the state's own.
 func (p *Projection) adoptSummary(s *summary) error {
-	p.at, p.logID, p.latest, p.revived, p.rank = s.at, s.logID, s.latest, s.revived, s.rank
+	p.at, p.steady, p.logID, p.latest, p.revived, p.rank = s.at, s.steady, s.logID, s.latest, s.revived, s.rank
 	p.repairs, p.workers, p.counts, p.held = s.repairs, s.workers, s.counts, s.held
 	for key, value := range s.settings {
 		if err := p.configSet(p.at, job.ConfigSet{Key: key, New: value}); err != nil {
@@ -54,7 +55,8 @@ func (p *Projection) adoptSummary(s *summary) error {
 		}
 	}
 	for _, q := range s.queues {
-		p.lanes.queues[p.lanes.queueNumber(q.name)] = queue{strings.Clone(q.name), q.counts, q.cuts}
+		q.name = strings.Clone(q.name)
+		p.lanes.queues[p.lanes.queueNumber(q.name)] = q
 	}
 	return nil
 }
@@ -62,6 +64,7 @@ func (p *Projection) adoptSummary(s *summary) error {
 func (s *summary) encode(c *canon) {
 	c.numbers(uint64(s.at.Position), uint64(s.at.Time), uint64(s.latest), uint64(s.revived), uint64(s.rank))
 	c.text(string(s.logID[:]))
+	c.numbers(uint64(s.steady))
 	c.numbers(uint64(len(s.settings)))
 	for _, key := range slices.Sorted(maps.Keys(s.settings)) {
 		c.texts([]string{key, s.settings[key]})
@@ -84,6 +87,8 @@ func (s *summary) encode(c *canon) {
 		for _, cut := range q.cuts {
 			c.numbers(uint64(cut))
 		}
+		c.numbers(uint64(q.served))
+		c.gate(q.gate)
 	}
 }
 
@@ -117,6 +122,7 @@ func decodeSummary(text string) (*summary, error) {
 	s.at = job.At{Position: t.position(), Time: t.int()}
 	s.latest, s.revived, s.rank = t.position(), t.position(), t.int()
 	copy(s.logID[:], t.text())
+	s.steady = t.int()
 	for range t.length() {
 		list := t.texts()
 		if len(list) != 2 {
@@ -141,6 +147,7 @@ func decodeSummary(text string) (*summary, error) {
 		for state := range q.cuts {
 			q.cuts[state] = t.position()
 		}
+		q.served, q.gate = t.position(), t.gate()
 		s.queues = append(s.queues, q)
 	}
 	if t.bad || t.rest != "" {

@@ -310,3 +310,50 @@ func (q *Queue) RequestStop(ctx context.Context, now bool, ids ...string) (reach
 		return decide.RequestStop(s, at, ids, now)
 	})
 }
+
+// PauseQueues keeps the jobs of queues from being claimed, by all workers of all processes; running ones go on.
+// Nothing is claimed any more when it returns. A queue need not have been used yet. It returns the queues as they
+// are then, in the order of the names. Error: job.ErrInvalid for a name that no queue can have; then none is
+// paused.
+func (q *Queue) PauseQueues(ctx context.Context, names ...string) ([]QueueInfo, error) {
+	return q.changeQueues(ctx, names, decide.PauseQueues)
+}
+
+// ResumeQueues ends what PauseQueues began.
+func (q *Queue) ResumeQueues(ctx context.Context, names ...string) ([]QueueInfo, error) {
+	return q.changeQueues(ctx, names, decide.ResumeQueues)
+}
+
+func (q *Queue) changeQueues(ctx context.Context, names []string, rule func(*decide.State, job.At, []string) ([]job.Event, error)) ([]QueueInfo, error) {
+	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) { return rule(s, at, names) })
+	if err != nil {
+		return nil, err
+	}
+	return q.queuesNamed(ctx, names)
+}
+
+func (q *Queue) queuesNamed(ctx context.Context, names []string) (infos []QueueInfo, err error) {
+	err = q.view(ctx, func(s *decide.State) {
+		infos = nil // it may be asked twice
+		for _, name := range names {
+			infos = append(infos, View{s}.Queue(name))
+		}
+	})
+	return infos, err
+}
+
+// LimitQueue changes the limits of a queue, which hold for all workers of all processes together: change gets
+// those in force, and may be called more than once. It returns the queue as it is then. Error: job.ErrInvalid.
+func (q *Queue) LimitQueue(ctx context.Context, name string, change func(*job.Limits)) (QueueInfo, error) {
+	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
+		return decide.LimitQueue(s, at, name, change)
+	})
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	infos, err := q.queuesNamed(ctx, []string{name})
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	return infos[0], nil
+}

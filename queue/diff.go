@@ -17,6 +17,7 @@ type Diff struct {
 	Before, After projection.Counts
 	Jobs          []JobChange     // in order of enqueue
 	Settings      []SettingChange // in the order in which people are shown them
+	Queues        []QueueChange   // that were paused, resumed or limited, by name
 	Workers       []WorkerChange  // in order of start
 	Crons         []CronChange    // in order of their keys
 }
@@ -45,6 +46,9 @@ type JobState struct {
 // SettingChange is a setting that was changed.
 type SettingChange struct{ Before, After Setting }
 
+// QueueChange is a queue of which it changed what holds it back.
+type QueueChange struct{ Before, After QueueInfo }
+
 // WorkerChange is a worker that started, ended, or both.
 type WorkerChange struct {
 	Key     job.Position
@@ -67,8 +71,9 @@ type CronChange struct {
 func (r *Replay) DiffTo(ctx context.Context, m Moment) (Diff, error) {
 	d := differ{
 		r: r, before: r.Config(), jobs: map[job.Position]JobChange{}, workers: map[job.Position]WorkerChange{},
-		crons: map[job.Position]CronChange{},
-		diff:  Diff{From: r.place(), Before: r.state.Jobs.Counts()},
+		queues: map[string]QueueInfo{},
+		crons:  map[job.Position]CronChange{},
+		diff:   Diff{From: r.place(), Before: r.state.Jobs.Counts()},
 	}
 	err := r.to(ctx, m, d.see)
 	return d.result(), err
@@ -83,6 +88,7 @@ type differ struct {
 	before  []Setting
 	jobs    map[job.Position]JobChange // that may have changed, as they were before
 	workers map[job.Position]WorkerChange
+	queues  map[string]QueueInfo        // that may have changed, as they were before
 	crons   map[job.Position]CronChange // that may have changed, as they were before
 }
 
@@ -106,6 +112,12 @@ func (d *differ) see(record Record) {
 		d.gone(e.Worker, place, false)
 	case job.WorkerLost:
 		d.gone(e.Worker, place, true)
+	case job.QueuePaused:
+		d.steered(e.Queue)
+	case job.QueueResumed:
+		d.steered(e.Queue)
+	case job.QueueLimited:
+		d.steered(e.Queue)
 	case *job.CronAdded:
 		d.crons[place.Position] = CronChange{Key: place.Position, Name: e.New.Name}
 	case *job.CronChanged:
@@ -152,6 +164,13 @@ func (d *differ) gone(key job.Position, place Place, lost bool) {
 	d.workers[key] = w
 }
 
+// steered notes how a queue is, before it changes for the first time.
+func (d *differ) steered(name string) {
+	if _, known := d.queues[name]; !known {
+		d.queues[name] = d.r.Queue(name)
+	}
+}
+
 // jobState returns how far the job with this key is.
 func (v View) jobState(key job.Position) JobState {
 	b, found := v.state.Jobs.Brief(key)
@@ -179,6 +198,12 @@ func (d *differ) result() Diff {
 	for i, after := range d.r.Config() {
 		if after != d.before[i] {
 			diff.Settings = append(diff.Settings, SettingChange{Before: d.before[i], After: after})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.queues)) {
+		before, after := d.queues[name], d.r.Queue(name)
+		if before.Paused != after.Paused || before.Limits != after.Limits {
+			diff.Queues = append(diff.Queues, QueueChange{Before: before, After: after})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.workers)) {

@@ -1,10 +1,13 @@
 package queue
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -28,6 +31,9 @@ type Reason struct {
 	Ahead   int          // due jobs that come first …
 	First   []Ahead      // … and the first few of them, in the order in which they will run
 	Workers []WorkerInfo // that it is about
+	Jobs    []string     // ids of the jobs that it is about
+
+	said job.Position // of the event that says so, if that is not about the job; 0 = see quote
 }
 
 // Ahead is a due job that comes before another.
@@ -52,6 +58,11 @@ const (
 	CodeBusy      Code = "all_busy"         // all slots of the Workers that serve it are taken
 	CodeBehind    Code = "behind"           // others come first: Ahead, First
 	CodeTurn      Code = "its_turn"         // one of Workers will claim it at once
+
+	CodePaused      Code = "queue_paused"      // its queue is paused: Event
+	CodeConcurrency Code = "concurrency_limit" // as many jobs of its queue run as may: Event is the limit, Jobs has those that run
+	CodeRate        Code = "rate_limit"        // its queue has begun as many jobs as may be: Event is the limit, Until when it may begin one more
+	CodeKeyTaken    Code = "concurrency_key"   // another job of its concurrency key runs: Jobs has it
 )
 
 // Why a job is where it is otherwise.
@@ -94,7 +105,7 @@ func (q *Queue) Explain(ctx context.Context, id string) (e Explanation, err erro
 	}
 	records, err := q.History(ctx, id)
 	e.quote(records)
-	return e, err
+	return e, cmp.Or(err, e.quoteOthers(ctx, q.reader))
 }
 
 // Explain says why the job with this id was where it was, where the Replay stands, at the moment now: what is
@@ -106,7 +117,30 @@ func (r *Replay) Explain(ctx context.Context, id string, now time.Time) (Explana
 	}
 	records, err := r.History(ctx, id)
 	e.quote(records)
-	return e, err
+	return e, cmp.Or(err, e.quoteOthers(ctx, r.open))
+}
+
+// quoteOthers adds the events that are not about the job. They are read where they are.
+func (e *Explanation) quoteOthers(ctx context.Context, open openLog) error {
+	for i := range e.Reasons {
+		reason := &e.Reasons[i]
+		if reason.said == 0 {
+			continue
+		}
+		past := biographer{open: open, through: reason.said}
+		err := past.read(ctx, reason.said, func(at job.At, raw eventlog.Event) error {
+			if at.Position != reason.said {
+				return nil
+			}
+			event, err := job.DecodeEvent(job.Kind(raw.Kind), raw.Data)
+			reason.Event = &Record{At: at, Event: event}
+			return err
+		})
+		if err != nil && !errors.Is(err, eventlog.ErrPruned) { // then it can be said without the event
+			return err
+		}
+	}
+	return nil
 }
 
 // quote adds the events of the job: those that the reasons rest on, and how it came there. They may be newer

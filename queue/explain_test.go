@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -33,6 +34,9 @@ func summary(e queue.Explanation) string {
 		for _, w := range r.Workers {
 			word += " " + w.ID
 		}
+		for _, id := range r.Jobs {
+			word += " " + id
+		}
 		words = append(words, word)
 	}
 	words = append(words, "|")
@@ -52,6 +56,11 @@ func TestExplain_EveryReason(t *testing.T) {
 	later := pending("a")
 	later.Due = unixNano(90)
 	kind := &job.JobEnqueued{Spec: job.Spec{ID: "a", Kind: "mail", Queue: "q", MaxRetries: new(uint32(2))}}
+	keyed := func(id string) job.Event {
+		e := pending(id)
+		e.Spec.ConcurrencyKey = "host"
+		return e
+	}
 	urgent := pending("urgent")
 	urgent.Spec.Priority = 7
 	claim := func(key job.Position) job.Event { return job.JobClaimed{Job: key, Worker: 2} }
@@ -101,6 +110,36 @@ func TestExplain_EveryReason(t *testing.T) {
 			"its_turn w | | next 1m0s",
 		},
 		{"others that are not due do not count", []job.Event{worker("w"), delayed("b", 61), pending("a")}, "its_turn w | | next 1m0s"},
+		{"paused", []job.Event{worker("w"), pending("a"), job.QueuePaused{Queue: "default"}}, "queue_paused@4 |"},
+		{
+			"paused and scheduled",
+			[]job.Event{job.QueuePaused{Queue: "default"}, later},
+			"scheduled@3 until 1m30s queue_paused@2 no_worker |",
+		},
+		{
+			"as many run as may",
+			[]job.Event{worker("w"), worker("v"), pending("b"), pending("a"), job.QueueLimited{Queue: "default", Concurrency: 1}, claim(4)},
+			"concurrency_limit@6 b | | next 1m0s",
+		},
+		{
+			"as many run as may, and others come first",
+			[]job.Event{worker("w"), worker("v"), pending("b"), pending("c"), pending("a"), job.QueueLimited{Queue: "default", Concurrency: 1}, claim(4)},
+			"concurrency_limit@7 b behind 1 c/0/4s | | next 1m0s",
+		},
+		{
+			"begun as many as may be",
+			[]job.Event{worker("w"), pending("b"), pending("a"), job.QueueLimited{Queue: "default", Rate: 1, Per: time.Minute}, claim(3), &job.JobCompleted{Job: 3, Run: 6}},
+			"rate_limit@5 until 1m5s | | next 1m5s",
+		},
+		{"a limit that is not reached", []job.Event{worker("w"), pending("a"), job.QueueLimited{Queue: "default", Concurrency: 1}}, "its_turn w | | next 1m0s"},
+		{"its key is taken", []job.Event{worker("w"), worker("v"), keyed("b"), keyed("a"), claim(4)}, "concurrency_key b | | next 1m0s"},
+		{"its key is taken, and others wait for it", []job.Event{worker("w"), worker("v"), keyed("b"), keyed("c"), keyed("a"), claim(4)}, "concurrency_key b behind 1 c/0/4s | | next 1m0s"},
+		{"its key is free", []job.Event{worker("w"), keyed("a"), pending("b")}, "its_turn w | | next 1m0s"},
+		{
+			"who waits longer in another queue that is served in turn does not come first",
+			[]job.Event{worker("w", "other", job.DefaultQueue), &job.JobEnqueued{Spec: job.Spec{ID: "b", Command: "true", Queue: "other", MaxRetries: new(uint32(2))}}, pending("a")},
+			"its_turn w | | next 1m0s",
+		},
 		{"running", []job.Event{worker("w"), pending("a"), claim(3)}, "running@4 w |"},
 		{
 			"kill requested",

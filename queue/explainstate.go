@@ -71,6 +71,7 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 		e.Reasons = append([]Reason{{Code: CodeHeld}}, e.Reasons...)
 		return // all else is of no account until it is released
 	}
+	held := v.explainHeld(e, &b.Schedule, due)
 	live := those(workers, alive)
 	serve := those(live, func(w WorkerInfo) bool { return w.serves(b.Schedule.Queue, b.Schedule.Kind) })
 	ready := those(serve, func(w WorkerInfo) bool { return !w.Stopping })
@@ -91,9 +92,43 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 	}
 	if behind := v.behind(b.Schedule, e.Now, ready); behind.Ahead > 0 {
 		e.because(behind)
-	} else if len(ready) > 0 && !busy {
+	} else if len(ready) > 0 && !busy && !held {
 		e.because(Reason{Code: CodeTurn, Workers: ready})
 	}
+}
+
+// explainHeld says what holds back the queue of a job, or its concurrency key, and whether anything does. What a
+// limit makes of a job that is not due yet, nobody knows.
+func (v View) explainHeld(e *Explanation, s *job.Schedule, due bool) (held bool) {
+	q := v.state.Jobs.Queue(s.Queue)
+	if q.Paused != 0 {
+		e.Next = time.Time{}
+		e.because(Reason{Code: CodePaused, said: q.Paused})
+		return true
+	}
+	if !due {
+		return false
+	}
+	var inQueue, ofKey []string
+	for b := range v.state.Jobs.Running() {
+		if b.Schedule.Queue == s.Queue {
+			inQueue = append(inQueue, v.state.Jobs.ID(b.Key))
+		}
+		if s.ConcurrencyKey != "" && b.Schedule.ConcurrencyKey == s.ConcurrencyKey {
+			ofKey = append(ofKey, v.state.Jobs.ID(b.Key))
+		}
+	}
+	before := len(e.Reasons)
+	if most := q.Limits.Concurrency; most > 0 && len(inQueue) >= int(most) {
+		e.because(Reason{Code: CodeConcurrency, Jobs: inQueue, said: q.Limited})
+	} else if opens := v.state.Jobs.Opens(s.Queue); opens > e.Now.UnixNano() {
+		e.Next = instant(opens)
+		e.because(Reason{Code: CodeRate, Until: e.Next, said: q.Limited})
+	}
+	if len(ofKey) > 0 {
+		e.because(Reason{Code: CodeKeyTaken, Jobs: ofKey})
+	}
+	return len(e.Reasons) > before
 }
 
 // behind returns how many due jobs come before that of a schedule. Those count that one of the workers serves,
@@ -104,7 +139,10 @@ func (v View) behind(own job.Schedule, now time.Time, workers []WorkerInfo) Reas
 	var before []job.Schedule
 	n := 0
 	for s := range v.state.Timeline.Before(own.Key, now.UnixNano()) {
-		serves := func(w WorkerInfo) bool { return w.serves(s.Queue, s.Kind) }
+		serves := func(w WorkerInfo) bool {
+			// Of a worker that serves its queues in turn, who waits longer in another one does not come first.
+			return w.serves(s.Queue, s.Kind) && (len(w.Queues) == 0 || s.Queue == own.Queue || s.Priority > own.Priority)
+		}
 		if !slices.ContainsFunc(workers, serves) && (len(workers) > 0 || s.Queue != own.Queue || s.Kind != own.Kind) {
 			continue
 		}

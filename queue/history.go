@@ -127,7 +127,7 @@ func (b *biographer) read(ctx context.Context, from job.Position, fn func(job.At
 var strangers = []job.Kind{
 	job.KindJobEnqueued, job.KindConfigSet, job.KindConfigUnset, job.KindWorkerStarted, job.KindWorkerStopped,
 	job.KindStopRequested, job.KindWorkerLost, job.KindLogCreated, job.KindLogRepaired, job.KindClockStepped,
-	job.KindLogRestored, job.KindArchivePruned,
+	job.KindLogRestored, job.KindArchivePruned, job.KindQueuePaused, job.KindQueueResumed, job.KindQueueLimited,
 }
 
 // note takes an event if it is about the job, and errTold when no more can come.

@@ -51,6 +51,12 @@ func (n *names) of(ctx context.Context, p job.Position, e job.Event) (name, erro
 			delete(n.live, key)
 		}
 		return name{}, nil
+	case job.QueuePaused:
+		return name{queue: e.Queue}, nil
+	case job.QueueResumed:
+		return name{queue: e.Queue}, nil
+	case job.QueueLimited:
+		return name{queue: e.Queue}, nil
 	}
 	key := job.Of(e)
 	if key == 0 {

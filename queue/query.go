@@ -56,6 +56,12 @@ func (q *Queue) Status(ctx context.Context) (status Status, err error) {
 	return status, q.lookAlive(status.Workers)
 }
 
+// Queues returns all queues that hold jobs, or that are paused or limited, by name.
+func (q *Queue) Queues(ctx context.Context) (infos []QueueInfo, err error) {
+	err = q.view(ctx, func(s *decide.State) { infos = View{s}.Queues() })
+	return infos, err
+}
+
 // Workers returns the workers that have not stopped, in order of start. One that is not Alive died, and
 // the next worker to look will put its jobs back.
 func (q *Queue) Workers(ctx context.Context) (infos []WorkerInfo, err error) {

@@ -17,7 +17,7 @@ type Step struct {
 
 // Change is one thing that an event changed.
 type Change struct {
-	Of    string // what it is a part of: "job", "setting", "worker", "schedule" or "count"
+	Of    string // what it is a part of: "job", "setting", "queue", "worker", "schedule" or "count"
 	Field string // of the job as in lists, else the setting's key, the worker's id, the schedule's name or the state that is counted
 	// What it was and what it is, nil = nothing: a string, a uint64, an int64 (priority), a bool or a
 	// time.Time.
@@ -51,6 +51,14 @@ type sight struct {
 	order   []string       // of their starts
 	cron    string         // name of the schedule that it is about; "" = none
 	ticks   any            // when that ticks next
+	queue   map[string]any // that it is about
+}
+
+// queueFields are those of a queue that events change, in the order in which they are told.
+var queueFields = [...]string{"paused", "concurrency", "rate"}
+
+func (s *sight) lookAtQueue(q projection.Queue) {
+	s.queue = map[string]any{"paused": q.Paused != 0, "concurrency": q.Limits.ConcurrencyText(), "rate": q.Limits.RateText()}
 }
 
 // jobFields are the fields of a job that events change, in the order in which they are told.
@@ -80,6 +88,12 @@ func (r *Replay) look(record Record) sight {
 		s.lookAtCron(jobs, jobs.CronName(e.Cron))
 	case *job.WorkerStarted, job.WorkerStopped, job.WorkerLost, job.StopRequested:
 		s.lookAtWorkers(jobs)
+	case job.QueuePaused:
+		s.lookAtQueue(jobs.Queue(e.Queue))
+	case job.QueueResumed:
+		s.lookAtQueue(jobs.Queue(e.Queue))
+	case job.QueueLimited:
+		s.lookAtQueue(jobs.Queue(e.Queue))
 	}
 	if b, known := jobs.Brief(key); key != 0 && known {
 		s.lookAtJob(&b)
@@ -157,6 +171,9 @@ func (s *sight) changes(now *sight) (changes []Change) {
 		compare("job", field, from, to)
 	}
 	compare("setting", now.setting, s.value, now.value)
+	for _, field := range queueFields {
+		compare("queue", field, s.queue[field], now.queue[field])
+	}
 	compare("schedule", firstOf(s.cron, now.cron), s.ticks, now.ticks)
 	for _, id := range s.order {
 		compare("worker", id, s.workers[id], now.workers[id])

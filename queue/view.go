@@ -64,10 +64,12 @@ func (v View) Config() []Setting {
 	return settings
 }
 
-// QueueCounts is the number of jobs of one queue in each state.
-type QueueCounts struct {
+// QueueInfo is one queue: the number of its jobs in each state, and what holds it back.
+type QueueInfo struct {
 	Name string
 	projection.Counts
+	job.Limits
+	Paused bool // none of its jobs is claimed
 }
 
 // WorkerInfo is a worker that has not stopped, and whether its process lives.
@@ -97,7 +99,7 @@ type Status struct {
 	Dir      string
 	Counts   projection.Counts
 	Held     int           // jobs that are held, those that run meanwhile included
-	Queues   []QueueCounts // by name; queues without jobs are left out
+	Queues   []QueueInfo   // by name; as of [View.Queues]
 	Workers  []WorkerInfo  // in order of start
 	Position job.Position  // of the last event that the answer rests on
 	Time     time.Time     // of that event; zero if there is none
@@ -109,11 +111,31 @@ func (v View) Status() Status {
 	status := Status{
 		Counts: v.state.Jobs.Counts(), Held: v.state.Jobs.Held(), Workers: v.Workers(), Position: v.Position(), Time: v.Time(),
 	}
-	for name, counts := range v.state.Jobs.Queues() {
-		status.Queues = append(status.Queues, QueueCounts{Name: name, Counts: counts})
-	}
+	status.Queues = v.Queues()
 	return status
 }
+
+// Queues returns all queues that hold jobs, or that are paused or limited, by name.
+func (v View) Queues() []QueueInfo {
+	var infos []QueueInfo
+	for q := range v.state.Jobs.Queues() {
+		infos = append(infos, infoOf(&q))
+	}
+	return infos
+}
+
+// Queue returns a queue. One that was never used has nothing but its name.
+func (v View) Queue(name string) QueueInfo {
+	q := v.state.Jobs.Queue(name)
+	return infoOf(&q)
+}
+
+func infoOf(q *projection.Queue) QueueInfo {
+	return QueueInfo{Name: q.Name, Counts: q.Counts, Limits: q.Limits, Paused: q.Paused != 0}
+}
+
+// Waiting returns how many jobs of the queue wait.
+func (q QueueInfo) Waiting() int { return q.Counts[job.Pending] + q.Counts[job.Failed] }
 
 // Digest returns a hash of the whole state, for comparing what two processes, or a process and a replay
 // of its log, make of the same events. It is that of the same program only: see

@@ -27,12 +27,12 @@ type Handler func(ctx context.Context, j job.Job) error
 // time.
 type WorkerOptions struct {
 	Slots       int                // runs at a time; 0 = 1
-	Queues      []string           // served; empty = all
+	Queues      []string           // served, in turn; empty = all, in one order: see scheduler.Lanes
 	Handlers    map[string]Handler // by kind
 	NoShell     bool               // run no commands; a queue in memory never does
 	Env         []string           // environment of commands; nil = that of this process
-	UntilEmpty  bool               // end when no job of the queues served waits or runs anywhere
-	UntilIdle   bool               // end when none of them is due or runs anywhere
+	UntilEmpty  bool               // end when no job of the queues served waits, paused or not, or runs anywhere
+	UntilIdle   bool               // end when none of them can be begun now or runs anywhere
 	BackoffBase float64            // holds while backoff_base is not set; 0 = none
 	StopNow     <-chan struct{}    // when closed: end the running commands too, and give their jobs back
 	Started     func(job.Worker)   // called when the worker is in the log; nil = not
@@ -311,7 +311,7 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	g.next, g.waits = s.Timeline.NextDue(w.lanes)
 	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
 	g.tick, g.ticks = s.Jobs.NextTick()
-	if !w.ticksNow(g) && (w.opt.UntilEmpty && !g.waits || w.opt.UntilIdle && !g.due) {
+	if !w.ticksNow(g) && (w.opt.UntilEmpty && !s.Timeline.Waits(w.lanes) || w.opt.UntilIdle && !g.due) {
 		g.finished = w.nothingRuns(s)
 	}
 	for _, key := range self.Running {
@@ -334,9 +334,9 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 }
 
 func (w *worker) nothingRuns(s *decide.State) bool {
-	for name, counts := range s.Jobs.Queues() {
-		served := w.lanes.Queues == nil || slices.Contains(w.lanes.Queues, name)
-		if served && counts[job.Processing] > 0 {
+	for q := range s.Jobs.Queues() {
+		served := w.lanes.Queues == nil || slices.Contains(w.lanes.Queues, q.Name)
+		if served && q.Counts[job.Processing] > 0 {
 			return false
 		}
 	}

@@ -73,7 +73,7 @@ type machine struct {
 func newMachine(t *rapid.T, h Harness) *machine {
 	m := &machine{
 		h: h, memory: queue.NewMemory(), clock: NewClock(Start),
-		model: &model{config: job.DefaultConfig()},
+		model: &model{config: job.DefaultConfig(), queues: map[string]*modelQueue{}},
 	}
 	for i := range m.processes {
 		m.processes[i] = m.open(t)
@@ -112,11 +112,14 @@ func (m *machine) id(t *rapid.T) string {
 
 func (m *machine) spec(t *rapid.T) job.Spec {
 	s := job.Spec{
-		ID:       rapid.SampledFrom([]string{"", "a", "b", "c", "d", "é \U0001F600", "../x"}).Draw(t, "id"),
-		Kind:     rapid.SampledFrom(slices.Sorted(maps.Keys(m.h.Handlers))).Draw(t, "kind"),
-		Priority: rapid.SampledFrom([]int32{0, 0, 0, 1, -1}).Draw(t, "priority"),
-		Delay:    rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, time.Second, time.Hour}).Draw(t, "delay"),
-		OnCrash:  rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
+		ID:    rapid.SampledFrom([]string{"", "a", "b", "c", "d", "é \U0001F600", "../x"}).Draw(t, "id"),
+		Kind:  rapid.SampledFrom(slices.Sorted(maps.Keys(m.h.Handlers))).Draw(t, "kind"),
+		Queue: rapid.SampledFrom(queues).Draw(t, "queue"),
+		// One job runs at a time, so that a key holds nothing back: unless somebody who died still had it.
+		ConcurrencyKey: rapid.SampledFrom([]string{"", "k"}).Draw(t, "concurrency key"),
+		Priority:       rapid.SampledFrom([]int32{0, 0, 0, 1, -1}).Draw(t, "priority"),
+		Delay:          rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, time.Second, time.Hour}).Draw(t, "delay"),
+		OnCrash:        rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
 	}
 	if rapid.Bool().Draw(t, "own retries") {
 		n := rapid.Uint32Range(0, 2).Draw(t, "max retries")
@@ -203,6 +206,38 @@ func (m *machine) Configure(t *rapid.T) {
 	m.sameRefusal(t, "config set", err, want)
 }
 
+// queues are those that jobs are in.
+var queues = []string{"default", "slow"}
+
+// Pause keeps the jobs of a queue from being begun, or ends that.
+func (m *machine) Pause(t *rapid.T) {
+	_, q := m.process(t)
+	name := rapid.SampledFrom(queues).Draw(t, "queue")
+	own := m.model.queue(name)
+	own.paused = !own.paused
+	change := q.ResumeQueues
+	if own.paused {
+		change = q.PauseQueues
+	}
+	if _, err := change(context.Background(), name); err != nil {
+		t.Fatalf("pause %v: %v", own.paused, err)
+	}
+}
+
+// Limit sets the limits of a queue.
+func (m *machine) Limit(t *rapid.T) {
+	_, q := m.process(t)
+	name := rapid.SampledFrom(queues).Draw(t, "queue")
+	l := job.Limits{Concurrency: rapid.Uint32Range(0, 2).Draw(t, "concurrency"), Rate: rapid.Uint32Range(0, 3).Draw(t, "rate")}
+	if l.Rate > 0 {
+		l.Per = rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "per")
+	}
+	if _, err := q.LimitQueue(context.Background(), name, func(own *job.Limits) { *own = l }); err != nil {
+		t.Fatalf("limit: %v", err)
+	}
+	m.model.limit(name, l, m.clock.Now())
+}
+
 // Pass lets time go by; Step sets the wall clock forward or back. A worker honours the monotonic clock
 // as well, but only while it runs, and here no time passes and no clock is set while one does.
 func (m *machine) Pass(t *rapid.T) {
@@ -221,6 +256,7 @@ func (m *machine) Work(t *rapid.T) {
 	killAt := rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "kill in run")
 	m.model.tick(m.clock.Now()) // a worker makes what has come before it claims
 	s := &session{machine: m, t: t, killAt: killAt, victim: q}
+	m.model.written(m.clock.Now()) // a worker starts
 	err := Drain(context.Background(), q, s.handlers())
 	if s.killed != nil {
 		m.model.lost(s.killed)
@@ -360,6 +396,11 @@ func (m *machine) jobTagged(t *rapid.T, try string) string {
 func (m *machine) Check(t *rapid.T) {
 	fresh := m.open(t)
 	defer fresh.Close()
+	status, err := fresh.Status(context.Background())
+	if err != nil {
+		t.Fatalf("status: %v", err)
+	}
+	m.model.written(status.Time)
 	want, err := fresh.Digest(context.Background())
 	if err != nil {
 		t.Fatalf("digest: %v", err)

@@ -49,6 +49,7 @@ func (m *machine) AddCron(t *rapid.T) {
 		missed: job.Missed(rapid.IntRange(0, 2).Draw(t, "missed")), overlap: job.Overlap(rapid.IntRange(0, 1).Draw(t, "overlap")),
 	}
 	c.spec.ID, c.spec.Delay = "", 0
+	c.spec.UniqueKey, c.spec.UniqueScope, c.spec.UniqueFor, c.spec.OnClash = "", 0, 0, 0 // overlap keeps them apart
 	text := "@every " + c.every.String()
 	if c.every == time.Hour {
 		text = "@hourly"

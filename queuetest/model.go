@@ -18,6 +18,54 @@ type model struct {
 	crons  []*modelCron // in the order in which they were added
 	latest time.Time    // when one was enqueued that was due at once
 	config job.Config
+	queues map[string]*modelQueue
+	last   time.Time // of the last event
+}
+
+// modelQueue is what holds a queue back.
+type modelQueue struct {
+	paused bool
+	limits job.Limits
+	level  time.Duration // of the bucket of the rate: a job takes out an interval
+}
+
+func (m *model) queue(name string) *modelQueue {
+	q := m.queues[name]
+	if q == nil {
+		q = &modelQueue{}
+		m.queues[name] = q
+	}
+	return q
+}
+
+// written is told when an event is written. Buckets gain what time has passed since the one before, and lose
+// nothing when the clock was set back.
+func (m *model) written(now time.Time) {
+	for _, q := range m.queues {
+		full := q.limits.Interval() * time.Duration(q.limits.Rate)
+		q.level = min(full, q.level+max(0, now.Sub(m.last)))
+	}
+	m.last = now
+}
+
+// limit sets the limits. The bucket of another rate is full.
+func (m *model) limit(name string, l job.Limits, now time.Time) {
+	q := m.queue(name)
+	if q.limits == l {
+		return
+	}
+	m.written(now)
+	if q.limits.Rate != l.Rate || q.limits.Per != l.Per {
+		q.level = l.Interval() * time.Duration(l.Rate)
+	}
+	q.limits = l
+}
+
+// open says whether a job of a queue may be begun. Only one job runs at a time, so that a concurrency of one is
+// as good as any.
+func (m *model) open(name string) bool {
+	q := m.queue(name)
+	return !q.paused && (q.limits.Rate == 0 || q.level >= q.limits.Interval())
 }
 
 type modelJob struct {
@@ -27,6 +75,7 @@ type modelJob struct {
 	runs       uint32
 	crashes    uint32
 	maxRetries uint32
+	queue      string
 	priority   int32
 	due        time.Time // zero = at once
 	rank       time.Time // when it counts as due, if at once
@@ -103,7 +152,7 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 			j.state, j.due, j.held = job.Cancelled, time.Time{}, false
 		}
 		j := &modelJob{
-			id: s.ID, state: job.Pending, priority: s.Priority, onCrash: s.OnCrash, unique: s.UniqueKey, scope: s.UniqueScope,
+			id: s.ID, state: job.Pending, queue: s.Queue, priority: s.Priority, onCrash: s.OnCrash, unique: s.UniqueKey, scope: s.UniqueScope,
 			maxRetries: m.config.MaxRetries,
 		}
 		if s.MaxRetries != nil {
@@ -132,7 +181,7 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 func (m *model) next(now time.Time) *modelJob {
 	var due []*modelJob
 	for _, j := range m.jobs {
-		if j.state.Waiting() && !j.held && !j.due.After(now) {
+		if j.state.Waiting() && !j.held && !j.due.After(now) && m.open(j.queue) {
 			due = append(due, j)
 		}
 	}
@@ -154,6 +203,8 @@ func (j *modelJob) since() time.Time {
 }
 
 func (m *model) claim(j *modelJob) {
+	q := m.queue(j.queue)
+	q.level -= q.limits.Interval()
 	j.state = job.Processing
 	j.runs++
 }

@@ -46,6 +46,19 @@ func (h *heap) rebuild() {
 	}
 }
 
+// rank puts a number in, leaves it out, or moves it after what it stands for has changed. place is where it is,
+// -1 = it is not.
+func (h *heap) rank(number, place int32, in bool) {
+	switch {
+	case place >= 0 && !in:
+		h.remove(place)
+	case place >= 0:
+		h.fix(place)
+	case in:
+		h.push(number)
+	}
+}
+
 func (h *heap) settle(place, number int32) {
 	if place > 0 && h.less(number, h.numbers[(place-1)/arity]) {
 		h.up(place, number)

@@ -2,15 +2,31 @@ package scheduler
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/queuectl/queuectl/job"
 )
 
 // Lanes selects what a worker serves: jobs of the named kinds in the named queues.
+//
+// Who names queues serves them in turn: of those whose first job has the highest priority, the one that was
+// served longest ago, by whomever. So none waits for the whole backlog of another. Who serves all queues takes the
+// jobs of all of them in one order.
 type Lanes struct {
 	Queues []string // nil = all
 	Shell  bool     // shell jobs
 	Kinds  []string // jobs for Go handlers, by the handler's name
+}
+
+// serve says whether jobs of the queue and kind are selected.
+func (l *Lanes) serve(queue, kind string) bool {
+	if l.Queues != nil && !slices.Contains(l.Queues, queue) {
+		return false
+	}
+	if kind == "" {
+		return l.Shell
+	}
+	return slices.Contains(l.Kinds, kind)
 }
 
 // source is where selected jobs come from: one lane, or all lanes of a kind.
@@ -48,7 +64,8 @@ func (t *Timeline) selectKind(kind string, queues []string) {
 	}
 }
 
-// firstReady and firstWaiting return the slot at the head of a source, -1 if there is none.
+// firstReady and firstWaiting return the slot at the head of a source, -1 if there is none, or if its queue is
+// shut.
 func (t *Timeline) firstReady(s source) int32 {
 	l := s.lane
 	if l == nil {
@@ -57,10 +74,10 @@ func (t *Timeline) firstReady(s source) int32 {
 		}
 		l = t.lanes[s.group.ready.first()]
 	}
-	if l.ready.empty() {
+	if l.ready.empty() || l.queue.opens != 0 {
 		return -1
 	}
-	return l.ready.first()
+	return t.firstOf(l)
 }
 
 func (t *Timeline) firstWaiting(s source) int32 {
@@ -71,16 +88,18 @@ func (t *Timeline) firstWaiting(s source) int32 {
 		}
 		l = t.lanes[s.group.waiting.first()]
 	}
-	if l.waiting.empty() {
+	if l.waiting.empty() || l.queue.opens != 0 {
 		return -1
 	}
-	return l.waiting.first()
+	return t.firstWaitingOf(l)
 }
 
-// Next returns the first job that is due at now (Unix nanoseconds) in the selected lanes, without
-// taking it out. What became due once stays due, also if now is smaller in a later call. O(log n) for
-// all queues, and for each queue that is named; a job that becomes due is moved once, whoever asks.
+// Next returns the first job that is due at now (Unix nanoseconds) in the selected lanes and that neither its
+// queue nor its concurrency key holds back, without taking it out. What became due once stays due, also if now is
+// smaller in a later call. O(log n) for all queues, and for each queue that is named; a job that becomes due is
+// moved once, whoever asks.
 func (t *Timeline) Next(now int64, l Lanes) (job.Position, bool) {
+	t.open(now)
 	best := int32(-1)
 	for _, s := range t.selected(l) {
 		for slot := t.firstWaiting(s); slot >= 0 && t.items[slot].due <= now; slot = t.firstWaiting(s) {
@@ -88,7 +107,7 @@ func (t *Timeline) Next(now int64, l Lanes) (job.Position, bool) {
 			t.items[slot].ready = true
 			t.join(slot)
 		}
-		if slot := t.firstReady(s); slot >= 0 && (best < 0 || t.readyLess(slot, best)) {
+		if slot := t.firstReady(s); slot >= 0 && (best < 0 || t.comesFirst(slot, best, l.Queues != nil)) {
 			best = slot
 		}
 	}
@@ -98,9 +117,21 @@ func (t *Timeline) Next(now int64, l Lanes) (job.Position, bool) {
 	return t.items[best].key, true
 }
 
-// NextDue returns when the next job of the selected lanes will be due (Unix nanoseconds); ok is false
-// when none waits. A time ≤ now means that one is due now; it is 0 if one is ready already. It changes
-// nothing, and costs O(1) for all queues and for each queue that is named.
+// comesFirst says whether the job in slot a is to be begun before that in slot b: see [Lanes].
+func (t *Timeline) comesFirst(a, b int32, inTurn bool) bool {
+	if inTurn && t.items[a].priority == t.items[b].priority {
+		x, y := t.laneAt(t.items[a].home).queue, t.laneAt(t.items[b].home).queue
+		if x.served != y.served {
+			return x.served < y.served
+		}
+	}
+	return t.readyLess(a, b)
+}
+
+// NextDue returns when the next job of the selected lanes will be due (Unix nanoseconds) if no event comes
+// before that; ok is false when none will. A time ≤ now means that one is due now; it is 0 if one is ready
+// already. It changes nothing, and costs O(1) for all queues, for each queue that is named, and for each that is
+// shut until a time.
 func (t *Timeline) NextDue(l Lanes) (due int64, ok bool) {
 	for _, s := range t.selected(l) {
 		if t.firstReady(s) >= 0 {
@@ -110,27 +141,66 @@ func (t *Timeline) NextDue(l Lanes) (due int64, ok bool) {
 			due, ok = t.items[slot].due, true
 		}
 	}
+	for _, number := range t.opening.numbers {
+		q := t.queues[number]
+		for _, lane := range q.lanes {
+			if !l.serve(q.name, lane.group.kind) || lane.ready.empty() && lane.waiting.empty() {
+				continue
+			}
+			at := q.opens
+			if lane.ready.empty() {
+				at = max(at, t.items[t.firstWaitingOf(lane)].due)
+			}
+			if !ok || at < due {
+				due, ok = at, true
+			}
+		}
+	}
 	return due, ok
 }
 
+// Waits says whether any job of the selected lanes waits, also if its queue is shut. O(1) for all queues, and
+// for each queue that is named.
+func (t *Timeline) Waits(l Lanes) bool {
+	for _, s := range t.selected(l) {
+		if s.lane == nil && s.group.jobs > 0 || s.lane != nil && s.lane.jobs > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Before yields the jobs that are due at now (Unix nanoseconds) and come before that with the key, which need
-// not be due yet, in no particular order; Rank is the time that they are ordered by. It changes nothing, and
-// costs O(n): it is for people who wonder why a job waits.
+// not be due yet, in no particular order; Rank is the time that they are ordered by. Those that something else
+// holds back than the job itself are left out. It changes nothing, and costs O(n): it is for people who wonder
+// why a job waits.
 func (t *Timeline) Before(key job.Position, now int64) iter.Seq[job.Schedule] {
 	return func(yield func(job.Schedule) bool) {
 		own := t.index.find(t.items, key)
 		if own < 0 {
 			return
 		}
+		ownQueue, ownKey := t.laneAt(t.items[own].home).queue, t.keyAt(t.items[own].home)
 		for slot := range t.items {
 			it := &t.items[slot]
 			if it.key == 0 || !it.ready && it.due > now || !t.readyLess(int32(slot), own) {
 				continue
 			}
-			l := t.lanes[it.lane]
-			if !yield(job.Schedule{Key: it.key, Queue: l.queue, Kind: l.group.kind, Priority: it.priority, Rank: it.due}) {
+			l, k := t.laneAt(it.home), t.keyAt(it.home)
+			if l.queue != ownQueue && l.queue.opens > now || k != nil && k != ownKey && k.runs > 0 {
+				continue
+			}
+			if !yield(job.Schedule{Key: it.key, Queue: l.queue.name, Kind: l.group.kind, Priority: it.priority, Rank: it.due}) {
 				return
 			}
 		}
 	}
+}
+
+// keyAt returns the concurrency key of an item's home, nil if it has none.
+func (t *Timeline) keyAt(home int32) *key {
+	if home < 0 {
+		return t.strands[^home].key
+	}
+	return nil
 }

@@ -15,11 +15,31 @@ var everything = Lanes{Shell: true, Kinds: []string{"mail", "thumb"}}
 
 // model is the timeline as anybody would write it who had time: one slice, sorted when asked.
 type model struct {
-	jobs  []job.Schedule
-	ready map[job.Position]bool
+	jobs   []job.Schedule
+	ready  map[job.Position]bool
+	opens  map[string]int64 // of queues that are shut
+	taken  map[string]int   // concurrency keys
+	served map[string]job.Position
 }
 
-func newModel() *model { return &model{ready: map[job.Position]bool{}} }
+func newModel() *model {
+	return &model{
+		ready: map[job.Position]bool{}, opens: map[string]int64{}, taken: map[string]int{}, served: map[string]job.Position{},
+	}
+}
+
+// begin lets a run of a job begin.
+func (m *model) begin(key, run job.Position) {
+	for _, s := range m.jobs {
+		if s.Key == key {
+			m.served[s.Queue] = run
+			if s.ConcurrencyKey != "" {
+				m.taken[s.ConcurrencyKey]++
+			}
+		}
+	}
+	m.remove(key)
+}
 
 func (m *model) put(s job.Schedule) {
 	m.remove(s.Key)
@@ -47,6 +67,11 @@ func (m *model) stepBack(d int64) {
 			}
 		}
 	}
+	for queue, opens := range m.opens {
+		if opens != 0 && opens != never {
+			m.opens[queue] = max(1, opens-d)
+		}
+	}
 }
 
 func (m *model) selected(l Lanes) []*job.Schedule {
@@ -54,7 +79,7 @@ func (m *model) selected(l Lanes) []*job.Schedule {
 	for i := range m.jobs {
 		s := &m.jobs[i]
 		kind := s.Kind == "" && l.Shell || slices.Contains(l.Kinds, s.Kind) && s.Kind != ""
-		if kind && (l.Queues == nil || slices.Contains(l.Queues, s.Queue)) {
+		if kind && (l.Queues == nil || slices.Contains(l.Queues, s.Queue)) && m.taken[s.ConcurrencyKey] == 0 {
 			out = append(out, s)
 		}
 	}
@@ -63,7 +88,15 @@ func (m *model) selected(l Lanes) []*job.Schedule {
 
 func (m *model) next(now int64, l Lanes) (job.Position, bool) {
 	var ready []*job.Schedule
+	for queue, opens := range m.opens {
+		if opens <= now {
+			m.opens[queue] = 0
+		}
+	}
 	for _, s := range m.selected(l) {
+		if m.opens[s.Queue] != 0 {
+			continue
+		}
 		m.ready[s.Key] = m.ready[s.Key] || s.Due <= now
 		if m.ready[s.Key] {
 			ready = append(ready, s)
@@ -73,7 +106,11 @@ func (m *model) next(now int64, l Lanes) (job.Position, bool) {
 		return 0, false
 	}
 	return slices.MinFunc(ready, func(a, b *job.Schedule) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key))
+		turn := 0
+		if l.Queues != nil {
+			turn = cmp.Compare(m.served[a.Queue], m.served[b.Queue])
+		}
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), turn, cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key))
 	}).Key, true
 }
 
@@ -83,11 +120,23 @@ func (m *model) nextDue(l Lanes) (due int64, ok bool) {
 		if m.ready[s.Key] {
 			at = 0
 		}
+		if m.opens[s.Queue] == never {
+			continue
+		}
+		at = max(at, m.opens[s.Queue])
 		if !ok || at < due {
 			due, ok = at, true
 		}
 	}
 	return due, ok
+}
+
+// waits says whether anything is selected, held back or not.
+func (m *model) waits(l Lanes) bool {
+	taken := m.taken
+	m.taken = nil
+	defer func() { m.taken = taken }()
+	return len(m.selected(l)) > 0
 }
 
 func drawSchedule(t *rapid.T, now int64) job.Schedule {
@@ -96,12 +145,13 @@ func drawSchedule(t *rapid.T, now int64) job.Schedule {
 		due = max(1, now+rapid.Int64Range(-20, 40).Draw(t, "until due"))
 	}
 	return job.Schedule{
-		Key:      job.Position(rapid.Uint64Range(1, 40).Draw(t, "key")),
-		Queue:    rapid.SampledFrom([]string{"default", "a", "b"}).Draw(t, "queue"),
-		Kind:     rapid.SampledFrom([]string{"", "mail", "thumb"}).Draw(t, "kind"),
-		Priority: rapid.Int32Range(-1, 1).Draw(t, "priority"),
-		Due:      due,
-		Rank:     max(0, now+rapid.Int64Range(-50, 10).Draw(t, "rank")),
+		Key:            job.Position(rapid.Uint64Range(1, 40).Draw(t, "key")),
+		Queue:          rapid.SampledFrom([]string{"default", "a", "b"}).Draw(t, "queue"),
+		Kind:           rapid.SampledFrom([]string{"", "mail", "thumb"}).Draw(t, "kind"),
+		ConcurrencyKey: rapid.SampledFrom([]string{"", "", "k", "l"}).Draw(t, "concurrency key"),
+		Priority:       rapid.Int32Range(-1, 1).Draw(t, "priority"),
+		Due:            due,
+		Rank:           max(0, now+rapid.Int64Range(-50, 10).Draw(t, "rank")),
 	}
 }
 
@@ -116,7 +166,7 @@ func drawLanes(t *rapid.T) Lanes {
 func TestTimeline_AgreesWithASortedSlice(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		tl, m, now := NewTimeline(), newModel(), int64(1000)
+		tl, m, now, runs := NewTimeline(), newModel(), int64(1000), job.Position(0)
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				s := drawSchedule(t, now)
@@ -146,6 +196,23 @@ func TestTimeline_AgreesWithASortedSlice(t *testing.T) {
 				tl.Remove(key)
 				m.remove(key)
 			},
+			"begin": func(t *rapid.T) {
+				key := job.Position(rapid.Uint64Range(1, 40).Draw(t, "key"))
+				runs++
+				tl.Begin(key, runs)
+				m.begin(key, runs)
+			},
+			"free": func(t *rapid.T) {
+				name := rapid.SampledFrom([]string{"k", "l", "unknown"}).Draw(t, "concurrency key")
+				tl.Free(name)
+				m.taken[name] = max(0, m.taken[name]-1)
+			},
+			"shut": func(t *rapid.T) {
+				queue := rapid.SampledFrom([]string{"default", "a", "unknown"}).Draw(t, "queue")
+				until := rapid.SampledFrom([]int64{0, never, max(1, now+5), max(1, now-5), now + 30}).Draw(t, "until")
+				tl.Shut(queue, until)
+				m.opens[queue] = until
+			},
 			"time passes": func(t *rapid.T) {
 				now = max(1, now+rapid.Int64Range(-30, 30).Draw(t, "by"))
 			},
@@ -164,6 +231,9 @@ func TestTimeline_AgreesWithASortedSlice(t *testing.T) {
 				key, ok := tl.Next(now, l)
 				if want, wantOK := m.next(now, l); key != want || ok != wantOK {
 					t.Fatalf("Next(%d, %+v) = %d, %v; want %d, %v", now, l, key, ok, want, wantOK)
+				}
+				if got, want := tl.Waits(l), m.waits(l); got != want {
+					t.Fatalf("Waits(%+v) = %v, want %v", l, got, want)
 				}
 				if tl.Len() != len(m.jobs) {
 					t.Fatalf("Len = %d, want %d", tl.Len(), len(m.jobs))

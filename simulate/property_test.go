@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ func drawLog(t *rapid.T) (log []happening) {
 		spec := job.Spec{
 			Queue: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "queue"), Command: ":",
 			Priority: rapid.Int32Range(0, 1).Draw(t, "priority"), MaxRetries: new(rapid.Uint32Range(0, 3).Draw(t, "retries")),
-			OnCrash: rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
+			ConcurrencyKey: rapid.SampledFrom([]string{"", "", "k"}).Draw(t, "concurrency key"),
+			OnCrash:        rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
 		}
 		var due int64
 		if rapid.Bool().Draw(t, "delayed") {
@@ -65,6 +67,21 @@ func drawLog(t *rapid.T) (log []happening) {
 			now = next
 		}
 	}
+	for range rapid.IntRange(0, 4).Draw(t, "pauses and limits") {
+		name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "queue")
+		e := rapid.SampledFrom([]job.Event{
+			job.QueuePaused{Queue: name},
+			job.QueueResumed{Queue: name},
+			job.QueueResumed{Queue: name},
+			job.QueueLimited{Queue: name, Concurrency: 1},
+			job.QueueLimited{Queue: name, Rate: 1, Per: time.Second},
+			job.QueueLimited{Queue: name},
+		}).Draw(t, "what")
+		add(seconds(40, "when"), nil, func() job.Event { return e })
+	}
+	for _, name := range []string{"a", "b"} { // so that everything comes to an end
+		add(41*second, nil, func() job.Event { return job.QueueResumed{Queue: name} })
+	}
 	slices.SortStableFunc(log, func(a, b happening) int { return cmp.Compare(a.at, b.at) })
 	return log
 }
@@ -94,12 +111,15 @@ func drawScenario(t *rapid.T) Scenario {
 	return s
 }
 
-// watch checks each event of a simulation as it happens: no worker runs more than it has slots for, and no
-// job runs twice at a time.
+// watch checks each event of a simulation as it happens: no worker runs more than it has slots for, no job runs
+// twice at a time, and no queue and no key exceeds what it may.
 func watch(t *rapid.T, m *machine) {
 	slots, busy := map[job.Position]int{}, map[job.Position]int{}
 	by := map[job.Position]job.Position{}
 	last := int64(0)
+	specs, running, keys := map[job.Position]job.Spec{}, map[string]int{}, map[string]int{}
+	paused, most, each := map[string]bool{}, map[string]int{}, map[string]int64{}
+	began, reopened := map[string]int64{}, len(m.record.opened)
 	m.told = func(at job.At, e job.Event) {
 		if at.Time < last {
 			t.Fatalf("%T at %d comes after %d", e, at.Time, last)
@@ -108,17 +128,43 @@ func watch(t *rapid.T, m *machine) {
 		switch e := e.(type) {
 		case *job.WorkerStarted:
 			slots[at.Position] = int(e.Slots)
+		case *job.JobEnqueued:
+			specs[at.Position] = e.Spec
+		case job.QueuePaused:
+			paused[e.Queue] = true
+		case job.QueueResumed:
+			paused[e.Queue] = false
+		case job.QueueLimited:
+			most[e.Queue], each[e.Queue] = int(e.Concurrency), int64(e.Limits().Interval())
+			began[e.Queue] = math.MinInt64 / 2
 		case job.JobClaimed:
 			if by[e.Job] != 0 {
 				t.Fatalf("job %d is claimed while it runs", e.Job)
 			}
 			by[e.Job] = e.Worker
+			s := specs[e.Job]
+			q := s.Queue
+			running[q]++
+			keys[s.ConcurrencyKey]++
+			switch {
+			case paused[q]:
+				t.Fatalf("a job of the paused queue %s is claimed", q)
+			case most[q] > 0 && running[q] > most[q]:
+				t.Fatalf("%d jobs of queue %s run, most %d", running[q], q, most[q])
+			case each[q] > 0 && at.Time-began[q] < each[q]:
+				t.Fatalf("a job of queue %s begins %v after another", q, time.Duration(at.Time-began[q]))
+			case s.ConcurrencyKey != "" && keys[s.ConcurrencyKey] > 1 && reopened == 0:
+				t.Fatalf("%d jobs of key %s run", keys[s.ConcurrencyKey], s.ConcurrencyKey)
+			}
+			began[q] = at.Time
 			if busy[e.Worker]++; busy[e.Worker] > slots[e.Worker] {
 				t.Fatalf("worker %d runs %d jobs in %d slots", e.Worker, busy[e.Worker], slots[e.Worker])
 			}
 		default:
 			if key := job.Of(e); key != 0 && by[key] != 0 {
 				busy[by[key]]--
+				running[specs[key].Queue]--
+				keys[specs[key].ConcurrencyKey]--
 				delete(by, key)
 			}
 		}

@@ -25,6 +25,8 @@ type Record struct {
 	script     []op     // in order
 	changes    []change // of settings
 	edits      []decide.Edit
+	held       []job.Event // what held queues back at the start
+	steered    []job.Event // what people did to queues later
 	jobs       []entrant
 	measured   int   // of them, those that ended
 	runs       []run // in the order of their ends; those of a job are linked
@@ -48,6 +50,7 @@ func instant(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 // entrant is a job of the record. What it would do is left out: nothing is run.
 type entrant struct {
 	queue, kind string
+	key         string // that only one job at a time may have; "" = none
 	priority    int32
 	maxRetries  uint32
 	ownRetries  bool // its author said how many; otherwise the setting did
@@ -86,7 +89,7 @@ const none = -1
 
 // spec returns the job as it is enqueued in a simulation at the given time.
 func (e *entrant) spec(id string) job.Spec {
-	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash}
+	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash, ConcurrencyKey: e.key}
 	if e.kind == "" {
 		s.Command = ":" // a shell job: the lane is what matters
 	}
@@ -166,6 +169,7 @@ const (
 	release               // somebody releases it
 	amend                 // somebody edits it
 	set                   // a setting is changed
+	steer                 // a queue is paused, resumed or limited
 	begin                 // a worker starts
 	halt                  // it is asked to stop, and claims nothing more
 	giveBack              // it gives back what it runs

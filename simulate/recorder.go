@@ -21,7 +21,14 @@ type Recorder struct {
 	names   map[string]string
 	live    map[job.Position]*tracked // jobs that something may still happen to
 	workers map[job.Position]*worker
+	queues  map[string]*held
 	meter   *meter
+}
+
+// held is what holds a queue back.
+type held struct {
+	paused bool
+	limits job.Limits
 }
 
 // NewRecorder returns a recorder of what comes after the event at from; 0 = of the whole log. What comes
@@ -30,7 +37,7 @@ func NewRecorder(from job.Position) *Recorder {
 	return &Recorder{
 		from: from, record: &Record{pools: pools{lanes: map[lane]pool{}}, settings: map[string]string{}},
 		config: job.DefaultConfig(), set: map[string]string{}, names: map[string]string{},
-		live: map[job.Position]*tracked{}, workers: map[job.Position]*worker{}, meter: &meter{},
+		live: map[job.Position]*tracked{}, workers: map[job.Position]*worker{}, queues: map[string]*held{}, meter: &meter{},
 	}
 }
 
@@ -105,6 +112,12 @@ func (r *Recorder) Take(at job.At, e job.Event) {
 		r.setting(e.Key, e.New)
 	case job.ConfigUnset:
 		r.setting(e.Key, "")
+	case job.QueuePaused:
+		r.steered(e.Queue, e, func(h *held) { h.paused = true })
+	case job.QueueResumed:
+		r.steered(e.Queue, e, func(h *held) { h.paused = false })
+	case job.QueueLimited:
+		r.steered(e.Queue, e, func(h *held) { h.limits = e.Limits() })
 	case *job.WorkerStarted:
 		r.started(at.Position, e)
 	case job.StopRequested:
@@ -148,6 +161,7 @@ func (r *Recorder) begin() {
 		r.admit(r.workers[key])
 	}
 	r.record.there = len(r.record.crews)
+	r.record.held = r.heldBack()
 	for _, key := range slices.Sorted(maps.Keys(r.live)) {
 		j := r.live[key]
 		if j.state == job.Dead {
@@ -161,6 +175,34 @@ func (r *Recorder) begin() {
 		}
 		r.record.opened = append(r.record.opened, o)
 	}
+}
+
+// steered follows what people do to queues.
+func (r *Recorder) steered(name string, e job.Event, change func(*held)) {
+	h := r.queues[name]
+	if h == nil {
+		h = &held{}
+		r.queues[name] = h
+	}
+	change(h)
+	if r.open {
+		r.record.steered = append(r.record.steered, e)
+		r.step(steer, int32(len(r.record.steered)-1))
+	}
+}
+
+// heldBack is what would hold the queues back as they are.
+func (r *Recorder) heldBack() (events []job.Event) {
+	for _, name := range slices.Sorted(maps.Keys(r.queues)) {
+		h := r.queues[name]
+		if h.paused {
+			events = append(events, job.QueuePaused{Queue: name})
+		}
+		if l := h.limits; l != (job.Limits{}) {
+			events = append(events, job.QueueLimited{Queue: name, Concurrency: l.Concurrency, Rate: l.Rate, Per: l.Per})
+		}
+	}
+	return events
 }
 
 // enter gives a job its place in the record.
@@ -201,7 +243,7 @@ func (r *Recorder) enqueued(key job.Position, e *job.JobEnqueued) {
 	now := r.clock.last
 	j := &tracked{
 		entrant: entrant{
-			queue: r.intern(e.Spec.Queue), kind: r.intern(e.Spec.Kind),
+			queue: r.intern(e.Spec.Queue), kind: r.intern(e.Spec.Kind), key: r.intern(e.Spec.ConcurrencyKey),
 			priority: e.Spec.Priority, onCrash: e.Spec.OnCrash,
 			enqueued: now, due: r.clock.moment(e.Due), first: none,
 		},

@@ -47,6 +47,21 @@ func (m *machine) prepare() {
 	for _, key := range sortedKeys(m.scenario.Set) {
 		m.must(decide.SetConfig(m.state, m.at(), key, m.scenario.Set[key]))
 	}
+	for _, e := range r.held {
+		m.steer(e)
+	}
+}
+
+// steer does to a queue what somebody did.
+func (m *machine) steer(e job.Event) {
+	switch e := e.(type) {
+	case job.QueuePaused:
+		m.must(decide.PauseQueues(m.state, m.at(), []string{e.Queue}))
+	case job.QueueResumed:
+		m.must(decide.ResumeQueues(m.state, m.at(), []string{e.Queue}))
+	case job.QueueLimited:
+		m.must(decide.LimitQueue(m.state, m.at(), e.Queue, func(l *job.Limits) { *l = e.Limits() }))
+	}
 }
 
 // reopen brings a job into the state in which it was when the record began. What was decided before is
@@ -116,6 +131,9 @@ func (m *machine) act(o *op) {
 		return
 	case set:
 		m.set(m.record.changes[o.subj])
+		return
+	case steer:
+		m.steer(m.record.steered[o.subj])
 		return
 	case retry, retryDead, cancel, kill, hold, release, amend:
 		if m.keys[o.subj] != 0 {
@@ -306,7 +324,7 @@ func (m *machine) dismissIdle() {
 
 // idle says that no job waits for the worker, and that none runs that may come back to it.
 func (m *machine) idle(t *team) bool {
-	if _, waits := m.state.Timeline.NextDue(t.lanes); waits {
+	if m.state.Timeline.Waits(t.lanes) {
 		return false
 	}
 	return !slices.ContainsFunc(m.ends, func(a *active) bool {

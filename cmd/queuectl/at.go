@@ -29,6 +29,7 @@ type source interface {
 	Cron(ctx context.Context, name string) (job.CronEntry, error)
 	CronJobs(ctx context.Context, name string) ([]job.Job, error)
 	Status(ctx context.Context) (queue.Status, error)
+	Queues(ctx context.Context) ([]queue.QueueInfo, error)
 	History(ctx context.Context, id string) ([]queue.Record, error)
 	Explain(ctx context.Context, id string) (queue.Explanation, error)
 	LeftBehind(run job.Position) []int
@@ -57,6 +58,8 @@ func (p past) Cron(_ context.Context, name string) (job.CronEntry, error) { retu
 func (p past) CronJobs(_ context.Context, name string) ([]job.Job, error) { return p.r.CronJobs(name) }
 
 func (p past) Workers(context.Context) ([]queue.WorkerInfo, error) { return p.r.Workers(), nil }
+
+func (p past) Queues(context.Context) ([]queue.QueueInfo, error) { return p.r.Queues(), nil }
 
 func (p past) Status(context.Context) (queue.Status, error) { return p.r.Status(), nil }
 

@@ -87,7 +87,7 @@ func printDiff(s *session, diff *queue.Diff, limit int) {
 	}
 	same := true
 	for _, t := range []table{
-		countChanges(diff), jobChanges(diff.Jobs[:len(diff.Jobs)-left]), settingChanges(diff), workerChanges(diff), cronChanges(diff),
+		countChanges(diff), jobChanges(diff.Jobs[:len(diff.Jobs)-left]), settingChanges(diff), queueChanges(diff), workerChanges(diff), cronChanges(diff),
 	} {
 		if len(t.rows) > 0 {
 			same = false
@@ -156,6 +156,20 @@ func settingChanges(diff *queue.Diff) table {
 	}
 	for _, c := range diff.Settings {
 		t.add(text(c.After.Key), value(c.Before), value(c.After))
+	}
+	return t
+}
+
+func queueChanges(diff *queue.Diff) table {
+	t := table{header: []string{"QUEUE", "BEFORE", "AFTER"}}
+	words := func(q queue.QueueInfo) string {
+		if held := heldWords(q); held != "" {
+			return held
+		}
+		return "open"
+	}
+	for _, c := range diff.Queues {
+		t.add(text(c.After.Name), text(words(c.Before)), text(words(c.After)))
 	}
 	return t
 }

@@ -15,6 +15,7 @@ type diffView struct {
 	Jobs     []jobChangeView     `json:"jobs"`
 	Settings []settingChangeView `json:"settings"`
 	Workers  []workerChangeView  `json:"workers"`
+	Queues   []queueChangeView   `json:"queues"`
 	Crons    []cronChangeView    `json:"schedules"`
 }
 
@@ -52,6 +53,17 @@ type settingChangeView struct {
 	SetAfter  bool   `json:"set_after"`
 }
 
+// queueChangeView is a queue of which it changed what holds it back; null = no limit.
+type queueChangeView struct {
+	Name              string  `json:"name"`
+	PausedBefore      bool    `json:"paused_before"`
+	PausedAfter       bool    `json:"paused_after"`
+	ConcurrencyBefore *uint32 `json:"concurrency_before"`
+	ConcurrencyAfter  *uint32 `json:"concurrency_after"`
+	RateBefore        *string `json:"rate_before"`
+	RateAfter         *string `json:"rate_after"`
+}
+
 // workerChangeView is a worker that started (or was there before: null) and ended (or not: null).
 type workerChangeView struct {
 	ID      string     `json:"id"`
@@ -71,7 +83,7 @@ func viewDiff(diff *queue.Diff) any {
 	v := diffView{
 		From: viewPlace(diff.From), To: viewPlace(diff.To),
 		Counts: countsView{countsByName(diff.Before), countsByName(diff.After)},
-		Jobs:   []jobChangeView{}, Settings: []settingChangeView{}, Workers: []workerChangeView{},
+		Jobs:   []jobChangeView{}, Settings: []settingChangeView{}, Workers: []workerChangeView{}, Queues: []queueChangeView{},
 		Crons: []cronChangeView{},
 	}
 	for _, c := range diff.Jobs {
@@ -85,6 +97,13 @@ func viewDiff(diff *queue.Diff) any {
 	for _, c := range diff.Settings {
 		v.Settings = append(v.Settings, settingChangeView{
 			Key: c.After.Key, Before: c.Before.Value, After: c.After.Value, SetBefore: c.Before.Set, SetAfter: c.After.Set,
+		})
+	}
+	for _, c := range diff.Queues {
+		v.Queues = append(v.Queues, queueChangeView{
+			Name: c.After.Name, PausedBefore: c.Before.Paused, PausedAfter: c.After.Paused,
+			ConcurrencyBefore: optional(c.Before.Concurrency), ConcurrencyAfter: optional(c.After.Concurrency),
+			RateBefore: optionalRate(c.Before.Limits), RateAfter: optionalRate(c.After.Limits),
 		})
 	}
 	for _, w := range diff.Workers {

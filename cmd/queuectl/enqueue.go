@@ -203,6 +203,7 @@ func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r ba
 	}
 	if s.errTerminal && r.count(queue.Added) > 0 {
 		s.hintAtWorkers(ctx, q)
+		s.hintAtPauses(ctx, q, r.jobs())
 	}
 	return nil
 }
@@ -233,6 +234,20 @@ func (s *session) hintAtWorkers(ctx context.Context, q *queue.Queue) {
 		return
 	}
 	s.hint("no worker is running; start one with 'queuectl worker start'")
+}
+
+// hintAtPauses names the queues of the jobs that are paused, as hintAtWorkers does.
+func (s *session) hintAtPauses(ctx context.Context, q *queue.Queue, added []job.Job) {
+	used := map[string]bool{}
+	for _, j := range added {
+		used[queueName(j.Spec)] = true
+	}
+	queues, _ := q.Queues(ctx)
+	for _, info := range queues {
+		if info.Paused && used[info.Name] {
+			s.hint(fmt.Sprintf("queue %s is paused; 'queuectl queue resume %[1]s' ends that", job.Quote([]string{info.Name})))
+		}
+	}
 }
 
 // interruptibly returns what read returns, or ctx's error as soon as it ends: reading from a terminal or

@@ -73,6 +73,12 @@ func eventData(e job.Event) map[string]any {
 		return map[string]any{"worker": optional(e.Worker), "now": e.Now}
 	case job.WorkerLost:
 		return map[string]any{"worker": e.Worker}
+	case job.QueuePaused:
+		return map[string]any{"queue": e.Queue}
+	case job.QueueResumed:
+		return map[string]any{"queue": e.Queue}
+	case job.QueueLimited:
+		return map[string]any{"queue": e.Queue, "concurrency": optional(e.Concurrency), "rate": optionalRate(e.Limits())}
 	case *job.CronAdded:
 		data := viewDefinition(&e.New)
 		data["next"] = moment(e.Next)
@@ -123,4 +129,12 @@ func moment(nanoseconds int64) *time.Time {
 	}
 	t := time.Unix(0, nanoseconds).UTC()
 	return &t
+}
+
+// optionalRate is null in JSON for no rate.
+func optionalRate(l job.Limits) *string {
+	if l.Rate == 0 {
+		return nil
+	}
+	return new(l.RateText())
 }

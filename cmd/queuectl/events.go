@@ -151,6 +151,12 @@ func eventWords(e job.Event) (what, details string) {
 		return "stop requested", stopWords(e)
 	case job.WorkerLost:
 		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
+	case job.QueuePaused:
+		return "queue paused", "queue " + e.Queue
+	case job.QueueResumed:
+		return "queue resumed", "queue " + e.Queue
+	case job.QueueLimited:
+		return "queue limited", fmt.Sprintf("queue %s, concurrency %s, rate %s", e.Queue, e.Limits().ConcurrencyText(), e.Limits().RateText())
 	case *job.CronAdded:
 		return "schedule added", fmt.Sprintf("%s: %s %s, %s", e.New.Name, e.New.Schedule, e.New.Zone, commandLine(e.New.Job))
 	case *job.CronChanged:

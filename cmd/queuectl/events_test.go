@@ -44,6 +44,9 @@ func TestEvents_EveryKindHasWordsAndData(t *testing.T) {
 		job.WorkerStopped{},
 		job.StopRequested{},
 		job.WorkerLost{},
+		job.QueuePaused{},
+		job.QueueResumed{},
+		job.QueueLimited{},
 		job.Unknown{},
 	} {
 		if what, _ := eventWords(e); what == "" {

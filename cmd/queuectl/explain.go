@@ -125,6 +125,10 @@ func nextWords(s *session, e *queue.Explanation) string {
 		return ""
 	case slices.ContainsFunc(e.Reasons, func(r queue.Reason) bool { return r.Code == queue.CodeTurn }):
 		return "at once"
+	case slices.ContainsFunc(e.Reasons, func(r queue.Reason) bool {
+		return r.Code == queue.CodeConcurrency || r.Code == queue.CodeKeyTaken
+	}):
+		return "when what it waits for has ended"
 	}
 	return "as soon as a worker takes it"
 }
@@ -149,6 +153,14 @@ func adviceFor(e *queue.Explanation) []string {
 			advice = append(advice, "queuectl retry "+id)
 		case queue.CodeNoWorker, queue.CodeStopping, queue.CodeBusy, queue.CodeNotServed:
 			advice = append(advice, startAdvice(e.Job.Spec))
+		case queue.CodePaused:
+			advice = append(advice, "queuectl queue resume "+job.Quote([]string{queueName(e.Job.Spec)}))
+		case queue.CodeConcurrency:
+			advice = append(advice, "queuectl queue set "+job.Quote([]string{queueName(e.Job.Spec)})+" --concurrency none")
+		case queue.CodeRate:
+			advice = append(advice, "queuectl queue set "+job.Quote([]string{queueName(e.Job.Spec)})+" --rate none")
+		case queue.CodeKeyTaken:
+			advice = append(advice, "queuectl explain "+job.Quote(r.Jobs[:1]))
 		case queue.CodeRunning:
 			advice = append(advice, "queuectl logs -f "+id, "queuectl kill "+id)
 		case queue.CodeRetriesUsedUp, queue.CodeExitCode, queue.CodeCrashes, queue.CodeOnCrash:
@@ -193,6 +205,7 @@ type reasonView struct {
 	Ahead   int         `json:"ahead"` // due jobs that come first …
 	First   []aheadView `json:"first"` // … and the first few of them
 	Workers []string    `json:"workers"`
+	Jobs    []string    `json:"jobs"` // ids of the jobs that it is about
 }
 
 type aheadView struct {
@@ -219,10 +232,10 @@ func viewExplanation(s *session, e *queue.Explanation, advice []string) any {
 
 func viewReason(r *queue.Reason, id, words string) reasonView {
 	v := reasonView{
-		Code: r.Code, Text: words, Until: optional(r.Until), Ahead: r.Ahead, First: []aheadView{}, Workers: []string{},
+		Code: r.Code, Text: words, Until: optional(r.Until), Ahead: r.Ahead, First: []aheadView{}, Workers: []string{}, Jobs: append([]string{}, r.Jobs...),
 	}
 	if r.Event != nil {
-		v.Event = viewEvent(story{*r.Event, id})
+		v.Event = viewEvent(story{*r.Event, r.Event.ID})
 	}
 	for _, a := range r.First {
 		v.First = append(v.First, aheadView{ID: a.ID, Priority: a.Priority, DueSince: a.Since})

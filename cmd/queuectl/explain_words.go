@@ -33,6 +33,14 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 		words = behindWords(s, r)
 	case queue.CodeTurn:
 		words = fmt.Sprintf("it is the first in line, and a slot is free: %s", workerIDs(r.Workers))
+	case queue.CodePaused:
+		words = fmt.Sprintf("its queue %s is paused%s", queueName(spec), byWhom(r))
+	case queue.CodeConcurrency:
+		words = fmt.Sprintf("its queue %s runs as many jobs as it may: %s", queueName(spec), strings.Join(r.Jobs, ", "))
+	case queue.CodeRate:
+		words = fmt.Sprintf("its queue %s has begun as many jobs as it may%s; the next may begin %s", queueName(spec), rateWords(r), s.when(r.Until))
+	case queue.CodeKeyTaken:
+		words = fmt.Sprintf("another job with its concurrency key %q runs: %s", spec.ConcurrencyKey, strings.Join(r.Jobs, ", "))
 	case queue.CodeRunning:
 		words = runningWords(s, e, r)
 	case queue.CodeKillRequested:
@@ -125,6 +133,15 @@ func runningWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 		where = fmt.Sprintf(" in worker %s, pid %d on %s", w.ID, w.PID, w.Host)
 	}
 	return fmt.Sprintf("it is running: attempt %s, started %s%s", ofAll(e.Job, 1), s.when(e.Job.StartedAt), where)
+}
+
+// rateWords names the rate that a reason is about.
+func rateWords(r *queue.Reason) string {
+	if r.Event == nil {
+		return ""
+	}
+	e, _ := r.Event.Event.(job.QueueLimited)
+	return " at " + e.Limits().RateText()
 }
 
 func killWords(r *queue.Reason) string {

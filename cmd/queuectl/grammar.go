@@ -36,6 +36,7 @@ type grammar struct {
 
 	Worker workerCmd `cmd:"" group:"Workers:" help:"Start, stop and list workers."`
 
+	Queue    queueCmd    `cmd:"" group:"The queue:" help:"List, pause and limit queues."`
 	Status   statusCmd   `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
 	Diff     diffCmd     `cmd:"" group:"The queue:" help:"Show what changed between two moments."`
 	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`

@@ -73,7 +73,8 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"state", s.paint(stateColour(j.State), stateOf(j))},
 		{what, plain(commandLine(spec))},
 		{"directory", plain(cwd)},
-		{"queue", plain(queueName(spec))},
+		{"queue", plain(queueName(spec)) + unless(!j.QueuePaused, " (paused)")},
+		{"key", plain(spec.ConcurrencyKey)},
 		{"priority", unless(spec.Priority == 0, fmt.Sprint(spec.Priority))},
 		{"timeout", durationWords(spec.Timeout)},
 		{"retries", fmt.Sprint(j.MaxRetries)},
@@ -97,7 +98,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 
 // stateOf is the state of a job, and that it is held.
 func stateOf(j job.Job) string {
-	return j.State.String() + unless(!j.Held, ", held")
+	return j.State.String() + unless(!j.Held, ", held") + unless(!j.QueuePaused, " (paused)")
 }
 
 func aboutRuns(s *session, j job.Job) [][2]string {

@@ -52,6 +52,7 @@ type statusView struct {
 	Jobs     map[string]int            `json:"jobs"`
 	Held     int                       `json:"held"` // of those jobs
 	Queues   map[string]map[string]int `json:"queues"`
+	Paused   []string                  `json:"paused_queues"`
 	Workers  []any                     `json:"workers"`
 	Position job.Position              `json:"position"` // of the last event that this rests on …
 	Time     *time.Time                `json:"time"`     // … and when it was written
@@ -60,10 +61,13 @@ type statusView struct {
 func viewStatus(status queue.Status) statusView {
 	v := statusView{
 		Dir: status.Dir, Jobs: countsByName(status.Counts), Held: status.Held, Queues: map[string]map[string]int{},
-		Workers: []any{}, Position: status.Position, Time: optional(status.Time),
+		Paused: []string{}, Workers: []any{}, Position: status.Position, Time: optional(status.Time),
 	}
 	for _, q := range status.Queues {
 		v.Queues[q.Name] = countsByName(q.Counts)
+		if q.Paused {
+			v.Paused = append(v.Paused, q.Name)
+		}
 	}
 	for _, w := range status.Workers {
 		v.Workers = append(v.Workers, viewWorker(w))
@@ -89,10 +93,10 @@ func printStatus(s *session, status queue.Status) {
 		}
 		s.printf("%s", s.paint(c, fmt.Sprintf("  %s: %d", state, status.Counts[state])))
 	}
-	if len(status.Queues) > 1 {
+	if len(status.Queues) > 1 || len(status.Queues) == 1 && heldWords(status.Queues[0]) != "" {
 		s.printf("Queues:")
 		for _, q := range status.Queues {
-			s.printf("  %s: %s", plain(q.Name), countWords(q.Counts))
+			s.printf("  %s: %s", plain(q.Name), queueWords(q))
 		}
 	}
 	if status.Held > 0 {
@@ -109,6 +113,17 @@ func printStatus(s *session, status queue.Status) {
 		s.printf("  %s", workerWords(s, w))
 	}
 	s.printf("Directory: %s", plain(status.Dir))
+}
+
+func queueWords(q queue.QueueInfo) string {
+	words := countWords(q.Counts)
+	if words == "" {
+		words = "no jobs"
+	}
+	if held := heldWords(q); held != "" {
+		words += " (" + held + ")"
+	}
+	return words
 }
 
 func countWords(counts projection.Counts) string {

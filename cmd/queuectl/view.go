@@ -17,38 +17,39 @@ func viewJob(j job.Job) any {
 
 // specView is the spec of an event as JSON: what its author said, without what became of the job.
 type specView struct {
-	ID            string            `json:"id"`
-	Command       *string           `json:"command"`
-	Argv          []string          `json:"argv,omitempty"`
-	Kind          string            `json:"kind,omitempty"`
-	Payload       json.RawMessage   `json:"payload,omitempty"`
-	Queue         string            `json:"queue"`
-	Priority      int32             `json:"priority"`
-	MaxRetries    *uint32           `json:"max_retries"`
-	Timeout       *string           `json:"timeout,omitempty"`
-	Backoff       job.Backoff       `json:"backoff,omitempty"`
-	BackoffBase   *float64          `json:"backoff_base,omitempty"`
-	BackoffMax    *string           `json:"backoff_max,omitempty"`
-	BackoffJitter *float64          `json:"backoff_jitter,omitempty"`
-	OnCrash       job.OnCrash       `json:"on_crash,omitempty"`
-	RetryOn       job.ExitCodes     `json:"retry_on,omitempty"`
-	DeadOn        job.ExitCodes     `json:"dead_on,omitempty"`
-	SnoozeOn      job.ExitCodes     `json:"snooze_on,omitempty"`
-	Snooze        string            `json:"snooze,omitempty"`
-	UniqueKey     string            `json:"unique_key,omitempty"`
-	UniqueScope   string            `json:"unique_scope,omitempty"`
-	Env           map[string]string `json:"env,omitempty"`
-	Cwd           string            `json:"cwd,omitempty"`
-	Stdin         string            `json:"stdin,omitempty"`
-	Tags          map[string]string `json:"tags,omitempty"`
-	CreatedAt     *time.Time        `json:"created_at,omitempty"`
-	Extra         json.RawMessage   `json:"extra,omitempty"`
+	ID             string            `json:"id"`
+	Command        *string           `json:"command"`
+	Argv           []string          `json:"argv,omitempty"`
+	Kind           string            `json:"kind,omitempty"`
+	Payload        json.RawMessage   `json:"payload,omitempty"`
+	Queue          string            `json:"queue"`
+	Priority       int32             `json:"priority"`
+	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
+	MaxRetries     *uint32           `json:"max_retries"`
+	Timeout        *string           `json:"timeout,omitempty"`
+	Backoff        job.Backoff       `json:"backoff,omitempty"`
+	BackoffBase    *float64          `json:"backoff_base,omitempty"`
+	BackoffMax     *string           `json:"backoff_max,omitempty"`
+	BackoffJitter  *float64          `json:"backoff_jitter,omitempty"`
+	OnCrash        job.OnCrash       `json:"on_crash,omitempty"`
+	RetryOn        job.ExitCodes     `json:"retry_on,omitempty"`
+	DeadOn         job.ExitCodes     `json:"dead_on,omitempty"`
+	SnoozeOn       job.ExitCodes     `json:"snooze_on,omitempty"`
+	Snooze         string            `json:"snooze,omitempty"`
+	UniqueKey      string            `json:"unique_key,omitempty"`
+	UniqueScope    string            `json:"unique_scope,omitempty"`
+	Env            map[string]string `json:"env,omitempty"`
+	Cwd            string            `json:"cwd,omitempty"`
+	Stdin          string            `json:"stdin,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+	CreatedAt      *time.Time        `json:"created_at,omitempty"`
+	Extra          json.RawMessage   `json:"extra,omitempty"`
 }
 
 func viewSpec(spec job.Spec) any {
 	v := specView{
 		ID: spec.ID, Command: optional(spec.Command), Argv: spec.Argv, Kind: spec.Kind, Payload: spec.Payload,
-		Queue: queueName(spec), Priority: spec.Priority, MaxRetries: spec.MaxRetries,
+		Queue: queueName(spec), Priority: spec.Priority, ConcurrencyKey: spec.ConcurrencyKey, MaxRetries: spec.MaxRetries,
 		Timeout: optionalDuration(spec.Timeout), BackoffBase: spec.BackoffBase,
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,

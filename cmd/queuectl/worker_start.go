@@ -19,7 +19,8 @@ import (
 
 type workerStartCmd struct {
 	Count       int        `short:"n" default:"1" placeholder:"N" help:"Jobs to run at a time. Default: ${default}."`
-	Queues      queueNames `placeholder:"NAME,..." help:"Serve these queues only."`
+	Queues      queueNames `placeholder:"NAME,..." help:"Serve these queues only, in turn."`
+	Detach      bool       `help:"Work in the background, and say so when the worker has started."`
 	UntilEmpty  bool       `help:"Stop when no job waits or runs any more."`
 	BackoffBase *float64   `placeholder:"N" help:"Base of the time between attempts while the setting backoff_base has never been set."`
 }
@@ -45,11 +46,19 @@ func (workerStartCmd) Help() string {
 'queuectl worker stop' let the running jobs finish. A second Ctrl-C ends their commands, and the jobs go
 back to pending.
 
+A worker of all queues takes the jobs of all of them in one order: by priority, then the one that is due for
+longest. With --queues it serves them in turn: of those whose first job has the highest priority, the one
+that was served longest ago. So none waits for the whole backlog of another.
+
+With --detach the worker goes on when the terminal is closed; the file that it logs to is named.
+'queuectl worker stop' stops it.
+
 Examples:
 
   queuectl worker start --count 2
   queuectl worker start --queues mail,web
-  queuectl worker start --until-empty -n 8`
+  queuectl worker start --until-empty -n 8
+  queuectl worker start --detach --count 4`
 }
 
 // Run works.
@@ -61,6 +70,9 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 		c.BackoffBase = new(float64) // 0: none
 	} else if !(*c.BackoffBase >= 1) {
 		return usage("--backoff-base must be at least 1", "")
+	}
+	if c.Detach {
+		return c.detach(ctx, s)
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		ctx, stopNow, release := stopSignals(ctx, s)

@@ -120,6 +120,7 @@ def decimal(n, size):
 
 def spec(m):
     some = dict(argv=m.texts(10), kind=m.text(8), env=m.map(16), tags=m.map(15), cwd=m.text(17), stdin=m.text(18))
+    some["concurrency_key"] = m.text(21)
     some["on_crash"] = ("", "dead")[m.uint(7)]
     some["unique_key"] = m.text(22)
     some["unique_scope"] = "waiting" if m.uint(23) else duration(m.int(24)) if m.int(24) else ""
@@ -142,6 +143,11 @@ def spec(m):
         some["created_at"] = rfc3339(m.fixed(19, "<q"))
     retries = m.uint(6) if m.has(6) else None
     return dict(some, id=m.text(1), command=m.text(2) or None, queue=m.text(3) or "default", priority=m.sint(4), max_retries=retries)
+
+
+def rate(jobs, per):
+    units = {10**9: "s", 60 * 10**9: "m", 3600 * 10**9: "h"}
+    return "%d/%s" % (jobs, units.get(per) or duration(per)) if jobs else None
 
 
 def cron(m):
@@ -198,6 +204,9 @@ KINDS = {
     41: ("WorkerStopped", lambda m: dict(worker=m.uint(1), why=m.text(2))),
     42: ("StopRequested", lambda m: dict(worker=m.uint(1) or None, now=bool(m.uint(2)))),
     43: ("WorkerLost", lambda m: dict(worker=m.uint(1))),
+    50: ("QueuePaused", lambda m: dict(queue=m.text(1))),
+    51: ("QueueResumed", lambda m: dict(queue=m.text(1))),
+    52: ("QueueLimited", lambda m: dict(queue=m.text(1), concurrency=m.uint(2) or None, rate=rate(m.uint(3), m.uint(4)))),
     60: ("CronAdded", lambda m: dict(cron(Message(m.bytes(1))), next=m.moment(2))),
     61: ("CronChanged", lambda m: dict(cron=m.uint(1), paused=bool(m.uint(2)), next=m.moment(3), new=cron(Message(m.bytes(4))) if m.has(4) else None)),
     62: ("CronRemoved", lambda m: dict(cron=m.uint(1))),

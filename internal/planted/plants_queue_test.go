@@ -15,7 +15,7 @@ var plantsInTheQueue = []plant{
 	},
 	{
 		name:  "back-off is one exponent off",
-		edits: []edit{{"decide/run.go", "b.Attempts+1, limit", "b.Attempts, limit"}},
+		edits: []edit{{"decide/run.go", "p.Delay(b.Attempts+1,", "p.Delay(b.Attempts,"}},
 		pkg:   "decide", test: "TestFinish_FailuresBackOffAndEndInTheDeadLetterQueue",
 	},
 	{
