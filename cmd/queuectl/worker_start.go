@@ -46,9 +46,9 @@ func (workerStartCmd) Help() string {
 'queuectl worker stop' let the running jobs finish. A second Ctrl-C ends their commands, and the jobs go
 back to pending.
 
-A worker of all queues takes the jobs of all of them in one order: by priority, then the one that is due for
-longest. With --queues it serves them in turn: of those whose first job has the highest priority, the one
-that was served longest ago. So none waits for the whole backlog of another.
+A worker of all queues takes the jobs of all of them in one order: by priority, then the one that is
+due for longest. With --queues it serves them in turn: of those whose first job has the highest
+priority, the one that was served longest ago. So none waits for the whole backlog of another.
 
 With --detach the worker goes on when the terminal is closed; the file that it logs to is named.
 'queuectl worker stop' stops it.
