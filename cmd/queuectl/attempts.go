@@ -127,16 +127,19 @@ func attemptRow(a queue.Attempt) []cell {
 	}
 	return []cell{
 		text(fmt.Sprint(a.Run)), text(clockTime(a.Started)),
-		{fmt.Sprintf("attempt %d %s", a.Number, outcomeWords(a.Outcome)), outcomeColour(a.Outcome)},
+		{fmt.Sprintf("attempt %d %s", a.Number, outcomeWords(&a)), outcomeColour(a.Outcome)},
 		text(threeDigits(a.Waited)), text(took), text(byWords(a.By)), text(attemptDetails(a)),
 	}
 }
 
-func outcomeWords(o queue.Outcome) string {
-	if o == queue.OutcomeReturned {
+func outcomeWords(a *queue.Attempt) string {
+	switch {
+	case a.Outcome == queue.OutcomeReturned && a.Why == job.WhySnooze:
+		return "snoozed"
+	case a.Outcome == queue.OutcomeReturned:
 		return "given back"
 	}
-	return string(o)
+	return string(a.Outcome)
 }
 
 func outcomeColour(o queue.Outcome) colour {

@@ -217,8 +217,8 @@ func threeDigits(d time.Duration) string {
 
 func whyWords(why job.Why) string {
 	switch why {
-	case job.WhyExit:
-		return "exit code"
+	case job.WhyExit: // of a death: see dead_on
+		return "not retried after that exit code"
 	case job.WhySignal:
 		return "signal"
 	case job.WhyTimeout:

@@ -22,6 +22,7 @@ func TestTranscripts_AreTrue(t *testing.T) {
 	}
 	for page, commands := range map[string]int{
 		readme: 5, docs + "/guides/what-happened-to-my-job.md": 10, docs + "/guides/what-if.md": 4,
+		docs + "/guides/retries.md":        6,
 		docs + "/guides/cron.md":           8,
 		docs + "/guides/backup.md":         5,
 		docs + "/guides/once.md":           11,

@@ -14,6 +14,21 @@ var plantsInTheQueue = []plant{
 		pkg:   "decide", test: "TestClaim_Refusals",
 	},
 	{
+		name:  "an exit code that is final is retried",
+		edits: []edit{{"decide/run.go", "(spec.DeadOn.Has(code) || ", "(false || "}},
+		pkg:   "decide", test: "TestFinish_ExitCodes",
+	},
+	{
+		name:  "a snoozed job is due at once",
+		edits: []edit{{"projection/foldjob.go", "r.due = max(0, e.Due)", "_ = e.Due"}},
+		pkg:   "decide", test: "TestFinish_ASnoozeCountsForNothing",
+	},
+	{
+		name:  "a list of delays begins anew after the last one",
+		edits: []edit{{"job/retry.go", "min(uint64(max(n, 1)), uint64(len(steps))) - 1", "(uint64(max(n, 1)) - 1) % uint64(len(steps))"}},
+		pkg:   "job", test: "TestBackoff_StepStaysWithTheLast",
+	},
+	{
 		name:  "back-off is one exponent off",
 		edits: []edit{{"decide/run.go", "p.Delay(b.Attempts+1,", "p.Delay(b.Attempts,"}},
 		pkg:   "decide", test: "TestFinish_FailuresBackOffAndEndInTheDeadLetterQueue",
