@@ -20,7 +20,7 @@ var plantsInTheQueue = []plant{
 	},
 	{
 		name:  "a snoozed job is due at once",
-		edits: []edit{{"projection/foldjob.go", "r.due = max(0, e.Due)", "_ = e.Due"}},
+		edits: []edit{{"decide/run.go", "Due: later(at.Time, o.Snooze)}", "Due: 0}"}},
 		pkg:   "decide", test: "TestFinish_ASnoozeCountsForNothing",
 	},
 	{
