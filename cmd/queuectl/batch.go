@@ -51,23 +51,29 @@ func readSpec(s *session, text []byte) (batch, error) {
 
 // readFile reads a file of JSON lines or of one JSON array, and checks it as a whole.
 func readFile(s *session, path string) (batch, error) {
-	b := batch{file: path}
-	in := s.stdin
-	if path == "-" {
-		b.file = "standard input"
-	} else {
-		f, err := os.Open(path)
-		if err != nil {
-			return batch{}, unreadable(err)
-		}
-		defer f.Close() // only read
-		in = f
+	in, name, err := openInput(s, path)
+	if err != nil {
+		return batch{}, err
 	}
-	err := b.read(s, bufio.NewReader(in))
+	defer in.Close() // only read
+	b := batch{file: name}
+	err = b.read(s, bufio.NewReader(in))
 	if err == nil && len(b.specs) == 0 {
 		err = invalid(b.file+" holds no jobs", "")
 	}
 	return b, err
+}
+
+// openInput opens the file that --file names, and says what it is called in errors.
+func openInput(s *session, path string) (in io.ReadCloser, name string, err error) {
+	if path == "-" {
+		return io.NopCloser(s.stdin), "standard input", nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, "", unreadable(err)
+	}
+	return f, path, nil
 }
 
 func (b *batch) read(s *session, r *bufio.Reader) error {
@@ -87,15 +93,19 @@ func (b *batch) read(s *session, r *bufio.Reader) error {
 
 // unreadable is the failure of a file that cannot be read.
 func unreadable(err error) error {
-	return &failure{exit: exitUsage, code: "invalid", err: err, hint: "--file names a file of JSON lines, or - for standard input"}
+	return &failure{exit: exitUsage, code: "invalid", err: err, hint: "--file names a file, or - for standard input"}
 }
 
-// startsArray skips a byte order mark and white space and says what follows, and where.
-func startsArray(r *bufio.Reader) (array bool, at spot, err error) {
+func skipByteOrderMark(r *bufio.Reader) {
 	const byteOrderMark = "\xef\xbb\xbf"
 	if head, _ := r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = r.Discard(len(byteOrderMark)) // cannot fail: it was peeked at
 	}
+}
+
+// startsArray skips a byte order mark and white space and says what follows, and where.
+func startsArray(r *bufio.Reader) (array bool, at spot, err error) {
+	skipByteOrderMark(r)
 	for at = (spot{1, 1}); ; {
 		c, err := r.ReadByte()
 		switch {

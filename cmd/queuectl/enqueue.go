@@ -19,8 +19,20 @@ type enqueueCmd struct {
 	Wait         bool     `short:"w" help:"Wait for the jobs to end and exit with the code of the job; see 'queuectl wait --help'."`
 	WaitTimeout  duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
 
+	linesFlags
 	onceFlags
 	specFlags
+}
+
+// bulk says that there may be many jobs, however many there are.
+func (c *enqueueCmd) bulk() bool { return c.File != "" || c.perLine() }
+
+// input is the file to read jobs from.
+func (c *enqueueCmd) input() string {
+	if c.File == "" {
+		return "-"
+	}
+	return c.File
 }
 
 // Help is shown below the usage line.
@@ -32,6 +44,10 @@ A file is checked as a whole first: one bad line or one id that exists already, 
 A unique key is a name that no two jobs share: not while the other waits or runs, or only while it waits
 (--unique-scope waiting), or also for so long after its enqueue (--unique-scope 1h).
 
+With --lines and --each, lines without a word are skipped and job flags hold for all jobs. --each puts
+the line in place of every {} of the command line and of --id. It runs no shell, so that a line may
+hold spaces and quotes.
+
 Examples:
 
   queuectl enqueue '{"id":"job1","command":"echo hello","max_retries":3}'
@@ -40,6 +56,8 @@ Examples:
   queuectl enqueue --at 03:00 -- ./backup
   queuectl enqueue --skip-existing -f jobs.jsonl
   queuectl enqueue --unique-key report --on-clash existing -- ./report.sh
+  queuectl enqueue --queue build --lines -f commands.txt
+  ls *.svg | queuectl enqueue --each -- convert {} {}.png
   queuectl enqueue --wait -- ./deploy.sh && echo deployed`
 }
 
@@ -83,7 +101,7 @@ func (c *enqueueCmd) answer(ctx context.Context, s *session, q *queue.Queue, r b
 		}
 	}
 	err := waitFor(ctx, s, q, waiting{
-		ids: r.ids(), timeout: time.Duration(c.WaitTimeout), single: c.File == "", printed: s.quiet,
+		ids: r.ids(), timeout: time.Duration(c.WaitTimeout), single: !c.bulk(), printed: s.quiet,
 	})
 	if _, ended := errors.AsType[exitCode](err); late && err != nil && !ended {
 		err = firstOf(err, c.print(context.WithoutCancel(ctx), s, q, r))
@@ -96,6 +114,9 @@ func (c *enqueueCmd) read(s *session) (batch, error) {
 	fields := map[string]any{}
 	if err := c.onceFlags.add(fields, s.now); err != nil {
 		return batch{}, err
+	}
+	if c.perLine() {
+		return c.readPerLine(s, fields)
 	}
 	fromFlags, err := c.object(s.argv, fields)
 	if err != nil {
@@ -185,7 +206,7 @@ func (r batchResult) ids() []string {
 
 func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r batchResult) error {
 	switch {
-	case s.quiet || s.format.machine() && c.File != "":
+	case s.quiet || s.format.machine() && c.bulk():
 		return jobListing.print(s, r.jobs())
 	case s.format.machine():
 		j := r[0].Job
@@ -196,7 +217,7 @@ func (c *enqueueCmd) print(ctx context.Context, s *session, q *queue.Queue, r ba
 			}
 		}
 		return s.document(viewJob(j))
-	case c.File == "":
+	case !c.bulk():
 		s.printf(oneWords[r[0].How], plain(r[0].Job.Spec.ID))
 	default:
 		s.printf("%s", r.words())
