@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -16,7 +15,8 @@ import (
 type waitCmd struct {
 	IDs     []string `arg:"" optional:"" name:"id" help:"Jobs to wait for."`
 	All     bool     `help:"Wait for all jobs that have not ended now."`
-	For     string   `enum:"done,success" default:"done" placeholder:"done|success" help:"done: until all have ended. success: also stop at the first that ends otherwise than well."`
+	For     string   `default:"done" placeholder:"done|success|STATE,..." help:"done: until all have ended. success: also stop at the first that ends otherwise than well. Or states, such as processing."`
+	Any     bool     `help:"Wait for the first of the jobs only."`
 	Timeout duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
 }
 
@@ -26,6 +26,10 @@ func (waitCmd) Help() string {
 did; 3 if it was cancelled, lost, or its handler failed. Waiting for several ends with 0, or with 3 if
 one of them did not complete.
 
+With --any the first of the jobs counts as if it were the only one. With states, 0 says that they were
+reached, and a job that ends without ends the waiting, with its own code or with 3. A state other than
+processing that a job only passes through may be missed.
+
 Exit code 124 says that the time was up, 125 that waiting was not possible, for example because there is
 no such job. Where the job's own codes may be the same, use -o json.
 
@@ -33,7 +37,9 @@ Examples:
 
   queuectl wait job1
   queuectl wait --timeout 5m job1 job2 && echo both done
-  queuectl wait --all --for success`
+  queuectl wait --all --for success
+  queuectl wait --any job1 job2 job3
+  queuectl wait --for processing --timeout 10s job1`
 }
 
 // Run waits.
@@ -41,8 +47,15 @@ func (c *waitCmd) Run(ctx context.Context, s *session) error {
 	if c.All == (len(c.IDs) > 0) {
 		return cannotWait(usage("give ids, or --all", ""))
 	}
+	states, err := c.states()
+	if err != nil {
+		return cannotWait(err)
+	}
 	return cannotWait(s.existing(ctx, func(q *queue.Queue) error {
-		w := waiting{ids: c.IDs, timeout: time.Duration(c.Timeout), success: c.For == "success", single: len(c.IDs) == 1}
+		w := waiting{
+			ids: c.IDs, timeout: time.Duration(c.Timeout), single: len(c.IDs) == 1,
+			WaitOptions: queue.WaitOptions{States: states, Any: c.Any},
+		}
 		if c.All {
 			jobs, err := q.List(ctx, projection.Filter{States: []job.State{job.Pending, job.Failed, job.Processing}})
 			if err != nil {
@@ -59,6 +72,24 @@ func (c *waitCmd) Run(ctx context.Context, s *session) error {
 	}))
 }
 
+// states are those that --for names; nil = all in which a job has ended.
+func (c *waitCmd) states() (states []job.State, err error) {
+	switch c.For {
+	case "done":
+		return nil, nil
+	case "success":
+		return []job.State{job.Completed}, nil
+	}
+	for name := range strings.SplitSeq(c.For, ",") {
+		state, err := job.ParseState(name)
+		if err != nil {
+			return nil, usage(fmt.Sprintf("--for must be done, success or states of a job, but is %q", c.For), "the states are pending, processing, completed, failed, dead and cancelled")
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
 // cannotWait gives an error its exit code under the rules of wait: 125, unless it is the end of a job or of
 // the time, or the user has interrupted the waiting.
 func cannotWait(err error) error {
@@ -66,19 +97,23 @@ func cannotWait(err error) error {
 	if err == nil || errors.As(err, &code) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if given, ok := errors.AsType[*failure](err); ok && given.exit == exitTimeout {
-		return err
+	f := &failure{exit: exitCannotWait, err: err}
+	if given, ok := errors.AsType[*failure](err); ok {
+		if given.exit == exitTimeout {
+			return err
+		}
+		f.code, f.hint = given.code, given.hint
 	}
-	return &failure{exit: exitCannotWait, err: err}
+	return f
 }
 
 // waiting is what to wait for.
 type waiting struct {
 	ids     []string
 	timeout time.Duration // 0 = none
-	success bool          // stop at the first job that did not complete
 	single  bool          // one job, whose exit code counts
 	printed bool          // the ids, and nothing else was asked for
+	queue.WaitOptions
 }
 
 // waitFor waits, prints how the jobs ended, and returns what became of them as an exit code.
@@ -91,16 +126,16 @@ func waitFor(ctx context.Context, s *session, q *queue.Queue, w waiting) error {
 		ctx, cancel = context.WithTimeout(ctx, w.timeout)
 		defer cancel()
 	}
-	wait := q.Wait
-	if w.success && len(w.ids) > 1 {
-		wait = func(ctx context.Context, ids ...string) ([]job.Job, error) { return waitForSuccess(ctx, q, ids) }
-	}
-	jobs, err := wait(ctx, w.ids...)
+	waited, err := q.WaitFor(ctx, w.ids, w.WaitOptions)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &failure{exit: exitTimeout, code: "timeout", message: fmt.Sprintf("timed out after %v", w.timeout)}
 	}
 	if err != nil {
 		return err
+	}
+	jobs := make([]job.Job, len(waited))
+	for i := range waited {
+		jobs[i] = waited[i].Job
 	}
 	if err := printEnded(s, w, jobs); err != nil {
 		return err
@@ -108,42 +143,10 @@ func waitFor(ctx context.Context, s *session, q *queue.Queue, w waiting) error {
 	if err := s.out.Flush(); err != nil && !errors.Is(err, errPipeClosed) { // the job's code would pass for an answer
 		return err
 	}
-	if code := w.exitCode(jobs); code != 0 {
+	if code := w.exitCode(waited); code != 0 {
 		return exitCode(code)
 	}
 	return nil
-}
-
-// waitForSuccess waits until all jobs have completed or one has ended otherwise, and returns those that
-// have ended.
-func waitForSuccess(ctx context.Context, q *queue.Queue, ids []string) ([]job.Job, error) {
-	type result struct {
-		jobs []job.Job
-		err  error
-	}
-	results := make(chan result, len(ids))
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	for _, id := range ids {
-		wg.Go(func() {
-			jobs, err := q.Wait(ctx, id)
-			results <- result{jobs, err}
-		})
-	}
-	var ended []job.Job
-	for range ids {
-		r := <-results
-		if r.err != nil {
-			return nil, r.err
-		}
-		ended = append(ended, r.jobs...)
-		if r.jobs[0].State != job.Completed {
-			break
-		}
-	}
-	return ended, nil
 }
 
 func printEnded(s *session, w waiting, jobs []job.Job) error {
@@ -166,12 +169,21 @@ func printEnded(s *session, w waiting, jobs []job.Job) error {
 }
 
 // exitCode is the code that wait ends with.
-func (w waiting) exitCode(jobs []job.Job) int {
-	if w.single {
-		return jobExitCode(jobs[0])
+func (w waiting) exitCode(waited []queue.Waited) int {
+	if w.single || w.Any && len(waited) == 1 {
+		first := waited[0]
+		switch code := jobExitCode(first.Job); {
+		case w.States == nil:
+			return code
+		case first.Reached:
+			return 0
+		case code != 0:
+			return code
+		}
+		return exitNotCompleted
 	}
-	for _, j := range jobs {
-		if j.State != job.Completed {
+	for _, j := range waited {
+		if !j.Reached || w.States == nil && j.Job.State != job.Completed {
 			return exitNotCompleted
 		}
 	}
