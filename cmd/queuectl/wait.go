@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +15,15 @@ import (
 )
 
 type waitCmd struct {
-	IDs     []string `arg:"" optional:"" name:"id" help:"Jobs to wait for."`
+	IDs     []string `arg:"" optional:"" name:"job" help:"Ids, beginnings of ids, last, all, or ranges of positions such as 3-7."`
 	All     bool     `help:"Wait for all jobs that have not ended now."`
 	For     string   `default:"done" placeholder:"done|success|STATE,..." help:"done: until all have ended. success: also stop at the first that ends otherwise than well. Or states, such as processing."`
 	Any     bool     `help:"Wait for the first of the jobs only."`
 	Timeout duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
+
+	State []job.State `placeholder:"STATE,..." help:"Only jobs that are in these states now."`
+	Queue string      `placeholder:"NAME" help:"Only jobs of this queue."`
+	filterFlags
 }
 
 // Help is shown below the usage line.
@@ -25,6 +31,10 @@ func (waitCmd) Help() string {
 	return `Waiting for one job ends with the exit code of its command; 128+N if signal N ended it or a timeout
 did; 3 if it was cancelled, lost, or its handler failed. Waiting for several ends with 0, or with 3 if
 one of them did not complete.
+
+A job is named by its id, by a beginning that no other id has, or as last. Several are selected by a
+range of positions such as 3-7, or by flags: with those that have ended already, as long as the queue
+knows them, but for --all. Jobs that are enqueued later are not waited for.
 
 With --any the first of the jobs counts as if it were the only one. With states, 0 says that they were
 reached, and a job that ends without ends the waiting, with its own code or with 3. A state other than
@@ -38,38 +48,60 @@ Examples:
   queuectl wait job1
   queuectl wait --timeout 5m job1 job2 && echo both done
   queuectl wait --all --for success
+  queuectl wait --tag batch=42 || echo some of the batch failed
   queuectl wait --any job1 job2 job3
   queuectl wait --for processing --timeout 10s job1`
 }
 
 // Run waits.
 func (c *waitCmd) Run(ctx context.Context, s *session) error {
-	if c.All == (len(c.IDs) > 0) {
-		return cannotWait(usage("give ids, or --all", ""))
-	}
-	states, err := c.states()
+	w, f, err := c.read(s)
 	if err != nil {
 		return cannotWait(err)
 	}
 	return cannotWait(s.existing(ctx, func(q *queue.Queue) error {
-		w := waiting{
-			ids: c.IDs, timeout: time.Duration(c.Timeout), single: len(c.IDs) == 1,
-			WaitOptions: queue.WaitOptions{States: states, Any: c.Any},
+		sel, err := q.Select(ctx, c.fit(), c.IDs, f)
+		if err != nil {
+			return err
 		}
-		if c.All {
-			jobs, err := q.List(ctx, projection.Filter{States: []job.State{job.Pending, job.Failed, job.Processing}})
-			if err != nil {
-				return err
-			}
-			for _, j := range jobs {
-				w.ids = append(w.ids, j.Spec.ID)
-			}
+		if len(sel.Keys) == 0 && !c.all() {
+			return &failure{code: "nothing_matched", message: "no job matches", hint: "with --all only jobs that have not ended are waited for, and it is no error if there are none"}
 		}
+		if w.ids, err = q.IDs(ctx, sel.Keys); err != nil {
+			return err
+		}
+		w.single = sel.Named && len(c.IDs) == 1
 		if s.errTerminal {
 			s.hintAtWorkers(ctx, q)
 		}
 		return waitFor(ctx, s, q, w)
 	}))
+}
+
+// read returns what the flags ask for.
+func (c *waitCmd) read(s *session) (w waiting, f projection.Filter, err error) {
+	f = projection.Filter{States: c.State, Queue: c.Queue}
+	if err := c.narrow(s, &f); err != nil {
+		return w, f, err
+	}
+	narrow := !reflect.DeepEqual(f, projection.Filter{})
+	if c.All && len(c.IDs) > 0 || !c.All && len(c.IDs) == 0 && !narrow {
+		return w, f, usage("give ids, or --all", "flags such as --queue and --tag select jobs, too")
+	}
+	w = waiting{timeout: time.Duration(c.Timeout), WaitOptions: queue.WaitOptions{Any: c.Any}}
+	w.States, err = c.states()
+	return w, f, err
+}
+
+// all says that the jobs are asked for that have not ended.
+func (c *waitCmd) all() bool { return c.All || slices.Contains(c.IDs, "all") }
+
+// fit is which jobs are waited for, if their states are not given.
+func (c *waitCmd) fit() queue.Action {
+	if !c.all() {
+		return queue.Action{}
+	}
+	return queue.Action{States: []job.State{job.Pending, job.Failed, job.Processing}}
 }
 
 // states are those that --for names; nil = all in which a job has ended.
