@@ -34,6 +34,13 @@ func (q *Queue) until(ctx context.Context, interval time.Duration, look func(*de
 	}
 }
 
+// Changed returns a channel that is closed when the log has grown, whoever wrote to it. Get it before you ask the
+// queue: then no change is missed between the answer and the waiting for the next one.
+func (q *Queue) Changed() <-chan struct{} {
+	q.log.Watch()
+	return q.log.Changed()
+}
+
 // Wait returns when all the jobs have ended: completed, dead or cancelled. They are returned in the
 // order of ids. Errors: job.ErrNotFound, at once, if an id is unknown; ctx's error.
 func (q *Queue) Wait(ctx context.Context, ids ...string) ([]job.Job, error) {

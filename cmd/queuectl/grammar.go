@@ -38,6 +38,7 @@ type grammar struct {
 
 	Queue    queueCmd    `cmd:"" group:"The queue:" help:"List, pause and limit queues."`
 	Status   statusCmd   `cmd:"" group:"The queue:" help:"Show the queue at a glance."`
+	Watch    watchCmd    `cmd:"" group:"The queue:" help:"Show the queue while it changes."`
 	Diff     diffCmd     `cmd:"" group:"The queue:" help:"Show what changed between two moments."`
 	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`
 	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
