@@ -105,6 +105,9 @@ func (e *Edit) of(was job.JobEnqueued, now int64) (job.JobEnqueued, error) {
 	}
 	if e.RunAt != nil || e.Delay != nil {
 		is.Due = dueTime(spec, now)
+		if err := checkDeadline(&is, now); err != nil {
+			return is, err
+		}
 	}
 	spec.RunAt, spec.Delay = time.Time{}, 0
 	return is, nil

@@ -165,6 +165,13 @@ func (b *batch) admit(e *job.JobEnqueued) (err error) {
 	if err := b.count(spec.Queue); err != nil {
 		return err
 	}
+	e.Due = dueTime(spec, b.at.Time)
+	if spec.DeadlineIn != 0 {
+		spec.Deadline = time.Unix(0, later(b.at.Time, spec.DeadlineIn)).UTC()
+	}
+	if err := checkDeadline(e, b.at.Time); err != nil {
+		return err
+	}
 	if spec.ID == "" {
 		if spec.ID, err = b.makeID(); err != nil {
 			return err
@@ -173,8 +180,20 @@ func (b *batch) admit(e *job.JobEnqueued) (err error) {
 	if spec.MaxRetries == nil {
 		spec.MaxRetries = b.maxRetries
 	}
-	e.Due = dueTime(spec, b.at.Time)
-	spec.RunAt, spec.Delay, spec.OnClash = time.Time{}, 0, job.ClashRefuse
+	spec.RunAt, spec.Delay, spec.DeadlineIn, spec.OnClash = time.Time{}, 0, 0, job.ClashRefuse
+	return nil
+}
+
+// checkDeadline refuses a job that could never run.
+func checkDeadline(e *job.JobEnqueued, now int64) error {
+	deadline := e.Spec.Deadline
+	switch {
+	case deadline.IsZero():
+	case deadline.UnixNano() <= now:
+		return fmt.Errorf("deadline %s: %w: it has passed", deadline.Format(time.RFC3339), job.ErrInvalid)
+	case e.Due >= deadline.UnixNano():
+		return fmt.Errorf("deadline %s: %w: the job may not run before %s", deadline.Format(time.RFC3339), job.ErrInvalid, time.Unix(0, e.Due).UTC().Format(time.RFC3339))
+	}
 	return nil
 }
 

@@ -52,6 +52,9 @@ func (q *sequence) do(t *rapid.T, events []job.Event, err error) {
 			delete(q.ready, key) // it is put in its place anew
 		}
 		after, _ := q.Jobs.Brief(key)
+		if after.Runs > before.Runs && after.Deadline != 0 && after.Deadline <= q.at.Time {
+			t.Fatalf("%T: a run begins after the deadline", e)
+		}
 		stays := slices.Contains([]job.Kind{job.KindKillRequested, job.KindJobHeld, job.KindJobReleased, job.KindJobEdited}, job.KindOf(e))
 		if key != 0 && stays != (before.State == after.State) || !stays && !before.State.CanBecome(after.State) && key != 0 {
 			t.Fatalf("%T leads from %v to %v", e, before.State, after.State)
@@ -105,6 +108,9 @@ func drawSpec(t *rapid.T) job.Spec {
 		Priority:       rapid.Int32Range(-1, 1).Draw(t, "priority"),
 		Delay:          time.Duration(rapid.IntRange(-1, 5).Draw(t, "delay")) * time.Second,
 		OnCrash:        rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on_crash"),
+	}
+	if rapid.Bool().Draw(t, "dated") {
+		spec.DeadlineIn = time.Duration(rapid.IntRange(0, 20).Draw(t, "deadline")) * time.Second
 	}
 	if rapid.Bool().Draw(t, "mail") {
 		spec.Kind, spec.Payload = "mail", []byte(`{"to":"ann"}`)
@@ -164,6 +170,7 @@ func (q *sequence) check(t *rapid.T) {
 	now := q.at.Time
 	ready := map[job.Position]int64{}
 	held, heldWaiting := 0, 0
+	var deadline int64
 	active := map[string][]projection.Brief{}
 	for j := range q.Jobs.List(projection.Filter{}) {
 		b, _ := q.Jobs.Brief(j.Key)
@@ -177,6 +184,9 @@ func (q *sequence) check(t *rapid.T) {
 		}
 		if !b.State.Waiting() {
 			continue
+		}
+		if b.Deadline != 0 && (deadline == 0 || b.Deadline < deadline) {
+			deadline = b.Deadline
 		}
 		if b.Held {
 			heldWaiting++
@@ -214,6 +224,9 @@ func (q *sequence) check(t *rapid.T) {
 		}
 		if want := seen[job.Pending] + seen[job.Failed] - heldWaiting; s.Timeline.Len() != want {
 			t.Fatalf("%s: %d jobs in the timeline, %d wait", name, s.Timeline.Len(), want)
+		}
+		if got, _ := s.Jobs.NextDeadline(); got != deadline {
+			t.Fatalf("%s: the next deadline is %d, want %d", name, got, deadline)
 		}
 		var want job.Position
 		if len(waiting) > 0 {
@@ -268,6 +281,10 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 			"run lost": func(t *rapid.T) {
 				key, run := q.drawRun(t)
 				events, err := decide.RunLost(q.State, q.at, key, run)
+				q.do(t, events, err)
+			},
+			"expire": func(t *rapid.T) {
+				events, err := decide.Expire(q.State, q.at)
 				q.do(t, events, err)
 			},
 			"retry": func(t *rapid.T) {

@@ -15,7 +15,9 @@ import (
 // the run's number is the event's position. It passes over the queues that are paused, of which as many jobs run
 // as their concurrency allows, or whose rate has no job left for this moment, and over jobs with a concurrency
 // key that a running job has. Since claims are decided one after the other, no limit is ever exceeded, and since
-// they look at what runs by the log, nothing that a dead worker held has to be given back but its jobs. Errors: job.ErrNoWorker; job.ErrNothingDue, also for a
+// they look at what runs by the log, nothing that a dead worker held has to be given back but its jobs.
+// If the deadlines of jobs that wait have come, it lets those die in place of a claim: so no job is ever begun after
+// its deadline. Errors: job.ErrNoWorker; job.ErrNothingDue, also for a
 // worker that was asked to stop.
 func Claim(s *State, at job.At, worker job.Position, lanes scheduler.Lanes) ([]job.Event, error) {
 	stopping, known := s.Jobs.Stopping(worker)
@@ -24,6 +26,9 @@ func Claim(s *State, at job.At, worker job.Position, lanes scheduler.Lanes) ([]j
 		return nil, fmt.Errorf("worker %d: %w", worker, job.ErrNoWorker)
 	case stopping:
 		return nil, fmt.Errorf("worker %d is stopping: %w", worker, job.ErrNothingDue)
+	}
+	if dead, _ := Expire(s, at); len(dead) > 0 {
+		return dead, nil
 	}
 	key, ok := s.Timeline.Next(at.Time, lanes)
 	if !ok {
@@ -46,7 +51,7 @@ type Outcome struct {
 // crash is not given back by a worker that stops: the run is over as if the worker had died. If the
 // job's cancellation was asked for, the job is cancelled however the run ended, because many programs
 // end with exit code 0 when they get TERM; the event holds the result. What the job's spec says of an exit code comes
-// before the count of its attempts.
+// before the count of its attempts. A job whose next attempt would not come before its deadline is dead.
 //
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
@@ -78,15 +83,18 @@ func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, e
 		return []job.Event{job.RunReturned{Job: o.Job, Run: o.Run, Why: job.WhySnooze, Due: later(at.Time, cmp.Or(spec.Snooze, job.DefaultSnooze))}}, nil
 	case o.Failure == job.WhyExit && (spec.DeadOn.Has(code) || spec.RetryOn != nil && !spec.RetryOn.Has(code)):
 		return []job.Event{&job.JobDied{Job: o.Job, Run: o.Run, Why: job.WhyExit, Failure: o.Failure, Result: o.Result}}, nil
-	case b.Attempts >= b.MaxRetries:
+	case b.Attempts >= b.MaxRetries && (b.Deadline == 0 || at.Time < b.Deadline):
 		return []job.Event{&job.JobDied{
 			Job: o.Job, Run: o.Run, Why: job.WhyRetries, Failure: o.Failure, Result: o.Result,
 		}}, nil
 	}
-	delay := backoff(s, &b, &spec, backoffBase)
-	return []job.Event{&job.JobFailed{
-		Job: o.Job, Run: o.Run, Why: o.Failure, Result: o.Result, NextAttemptAt: later(at.Time, delay),
-	}}, nil
+	next := later(at.Time, backoff(s, &b, &spec, backoffBase))
+	if b.Deadline != 0 && next >= b.Deadline {
+		return []job.Event{&job.JobDied{
+			Job: o.Job, Run: o.Run, Why: job.WhyDeadline, Failure: o.Failure, Result: o.Result,
+		}}, nil
+	}
+	return []job.Event{&job.JobFailed{Job: o.Job, Run: o.Run, Why: o.Failure, Result: o.Result, NextAttemptAt: next}}, nil
 }
 
 func (o *Outcome) check() error {
@@ -170,6 +178,7 @@ type Run struct {
 	Job        job.Job       // as of its claim
 	Attempt    uint32        // 1 = first since enqueue or the last retry that reset: attempts+1
 	Timeout    time.Duration // 0 = none
+	Deadline   time.Time     // when the run must end, whatever the timeout is; zero = none
 	KillGrace  time.Duration // between TERM and KILL
 	OutputMax  int64         // bytes kept on disk; 0 = no limit
 	OutputTail int64         // bytes of the output's end that the outcome of a failed run carries
@@ -189,5 +198,6 @@ func Prepare(s *State, key, run job.Position) (Run, error) {
 	if j.Spec.Timeout != nil {
 		r.Timeout = *j.Spec.Timeout
 	}
+	r.Deadline = j.Spec.Deadline
 	return r, nil
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // Retrying brings jobs back to pending, due at once, with attempts and crashes at 0: dead ones and, unless
-// onlyDead, failed ones, which wait for their next attempt. A dead one whose unique key another job has by now is
+// onlyDead, failed ones, which wait for their next attempt. A deadline that has passed by then is lifted: who retries
+// by hand wants the job to run. A dead one whose unique key another job has by now is
 // refused with a *DuplicateError.
 func Retrying(onlyDead bool) Action {
 	a := Action{States: []job.State{job.Failed, job.Dead}, want: "only dead and failed jobs can be retried"}
@@ -17,12 +18,13 @@ func Retrying(onlyDead bool) Action {
 		a.States, a.want = []job.State{job.Dead}, "only dead jobs can be retried"
 	}
 	a.rule = func(s *State, b *projection.Brief, t *turn) (job.Event, error) {
+		lifted := b.Deadline != 0 && b.Deadline <= max(t.now, t.due)
 		if b.State == job.Dead {
 			if err := t.checkUnique(s, b); err != nil {
 				return nil, err
 			}
 		}
-		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: t.due}, nil
+		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: t.due, DeadlineLifted: lifted}, nil
 	}
 	return a
 }

@@ -51,7 +51,11 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	dst = appendUint(dst, 32, uint64(s.Snooze))
 	dst = appendText(dst, 22, s.UniqueKey)
 	dst = appendUint(dst, 23, uint64(s.UniqueScope))
-	return appendUint(dst, 24, uint64(s.UniqueFor))
+	dst = appendUint(dst, 24, uint64(s.UniqueFor))
+	if !s.Deadline.IsZero() {
+		dst = appendFixed64(dst, 35, uint64(s.Deadline.UnixNano()))
+	}
+	return appendUint(dst, 37, uint64(s.DeadlineIn))
 }
 
 func appendCodes(dst []byte, num protowire.Number, codes ExitCodes) []byte {
@@ -154,6 +158,10 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.UniqueScope = Scope(r.enum())
 	case 24:
 		s.UniqueFor = time.Duration(r.int())
+	case 35:
+		s.Deadline = time.Unix(0, r.time()).UTC()
+	case 37:
+		s.DeadlineIn = time.Duration(r.int())
 	default:
 		r.skip()
 	}
@@ -171,6 +179,7 @@ type Peek struct {
 	OnCrash        OnCrash
 	UniqueKey      string // "" = none
 	ConcurrencyKey string // "" = none
+	Deadline       int64  // Unix nanoseconds; 0 = none
 }
 
 // PeekEnqueued reads a Peek from an encoded JobEnqueued event. It allocates nothing. It passes over the
@@ -199,6 +208,8 @@ func PeekEnqueued(data string) (Peek, error) {
 			p.UniqueKey = r.text()
 		case 21:
 			p.ConcurrencyKey = r.text()
+		case 35:
+			p.Deadline = r.time()
 		default:
 			r.passOfSpec()
 		}
@@ -217,7 +228,7 @@ func (r *reader) passOfSpec() {
 	switch r.num {
 	case 2, 9, 10, 17, 18, 20, 28:
 		r.raw()
-	case 11, 13, 24, 32:
+	case 11, 13, 24, 32, 37:
 		r.uint()
 	case 23:
 		r.enum()

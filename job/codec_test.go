@@ -32,7 +32,7 @@ var samples = []Event{
 	&JobDied{Job: 7, Run: 301, Why: WhyRetries, Failure: WhyExit, Result: sampleResult(strings.Repeat("x", 300))},
 	RunLost{Job: 7, Run: 301, Worker: 300},
 	RunReturned{Job: 7, Run: 301, Why: WhySnooze, Due: sampleTime},
-	JobRetried{Job: 7, From: Dead, Reset: true, Due: 1_900_000_000_000_000_000},
+	JobRetried{Job: 7, From: Dead, Reset: true, Due: 1_900_000_000_000_000_000, DeadlineLifted: true},
 	&JobCancelled{Job: 7, Run: 301, Result: sampleResult("bye")},
 	KillRequested{Job: 7, Run: 301, Signal: 15, Cancel: true},
 	JobHeld{Job: 7},
@@ -71,7 +71,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	Queue: "slow", Priority: -3,
 	Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)),
 	BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
-	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour,
+	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: time.Unix(0, sampleTime+1).UTC(), DeadlineIn: time.Hour,
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
 	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
 	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
@@ -315,6 +315,9 @@ func TestPeekEnqueued_SeesWhatDecodeEnqueuedSees(t *testing.T) {
 		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, UniqueKey: s.UniqueKey, ConcurrencyKey: s.ConcurrencyKey}
 		if s.MaxRetries != nil {
 			want.MaxRetries = *s.MaxRetries
+		}
+		if !s.Deadline.IsZero() {
+			want.Deadline = s.Deadline.UnixNano()
 		}
 		if got, err := PeekEnqueued(data); got != want || err != nil {
 			t.Fatalf("got %+v, %v, want %+v", got, err, want)

@@ -6,7 +6,8 @@ func appendJobRetried(dst []byte, e JobRetried) []byte {
 	dst = appendUint(dst, 1, uint64(e.Job))
 	dst = appendUint(dst, 2, uint64(e.From))
 	dst = appendBool(dst, 3, e.Reset)
-	return appendTime(dst, 4, e.Due)
+	dst = appendTime(dst, 4, e.Due)
+	return appendBool(dst, 5, e.DeadlineLifted)
 }
 
 func (r *reader) jobRetried() (e JobRetried) {
@@ -18,6 +19,8 @@ func (r *reader) jobRetried() (e JobRetried) {
 			e.From = State(r.enum())
 		case 3:
 			e.Reset = r.bool()
+		case 5:
+			e.DeadlineLifted = r.bool()
 		case 4:
 			e.Due = r.time()
 		default:

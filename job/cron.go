@@ -85,6 +85,8 @@ func (c *Cron) Validate() error {
 		return refusal("id: the jobs of a schedule get theirs from its name and the time of the tick")
 	case !c.Job.RunAt.IsZero(), c.Job.Delay != 0:
 		return refusal("run_at and delay: the schedule says when its jobs are due")
+	case !c.Job.Deadline.IsZero():
+		return refusal("deadline: of the jobs of a schedule it must be a duration, which counts from the enqueue of each")
 	}
 	if c.Job.UniqueKey != "" {
 		return refusal("unique_key: a schedule keeps its jobs apart by overlap")

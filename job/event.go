@@ -133,7 +133,7 @@ type ConfigUnset struct{ Key, Old string }
 
 // JobEnqueued brings a job into being: → pending.
 type JobEnqueued struct {
-	Spec Spec  // as decided: ID and MaxRetries always set, Delay and RunAt moved into Due
+	Spec Spec  // as decided: ID and MaxRetries always set, Delay and RunAt moved into Due, DeadlineIn into Deadline
 	Due  int64 // Unix nanoseconds; 0 = at once
 }
 
@@ -172,6 +172,7 @@ const (
 	WhyError      Why = 8  // a handler returned an error or panicked
 	WhyNotStarted Why = 9  // returned: the machine could not start the command
 	WhySnooze     Why = 10 // returned: the job asked to be run later
+	WhyDeadline   Why = 12 // died: its deadline had passed, or would have before its next attempt
 )
 
 // JobCompleted ends a run well: → completed.
@@ -191,9 +192,9 @@ type JobFailed struct {
 // JobDied moves a job to the dead letter queue: → dead. If Failure is not WhyNone the run failed in
 // that way and attempts+1; otherwise it was lost with its worker and crashes+1.
 type JobDied struct {
-	Job, Run Position
-	Why      Why // retries, crashes, on_crash
-	Failure  Why // exit, signal, timeout, error; WhyNone = worker lost
+	Job, Run Position // Run 0 = the job waited
+	Why      Why      // retries, crashes, on_crash, exit, deadline
+	Failure  Why      // exit, signal, timeout, error; WhyNone = worker lost, or no run
 	Result   Result
 }
 
@@ -214,6 +215,8 @@ type JobRetried struct {
 	From  State
 	Reset bool  // attempts and crashes back to 0
 	Due   int64 // Unix nanoseconds; 0 = at once
+	// DeadlineLifted says that the job's deadline had passed, and no longer holds.
+	DeadlineLifted bool
 }
 
 // JobCancelled withdraws a job: → cancelled. Run is the run that was ended for it, 0 if none.

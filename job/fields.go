@@ -27,6 +27,7 @@ var specFields = map[string]func(p *specParser, m member) error{
 	"concurrency_key": nameField(func(s *Spec) *string { return &s.ConcurrencyKey }),
 	"run_at":          timeField(func(s *Spec) *time.Time { return &s.RunAt }),
 	"delay":           (*specParser).delay,
+	"deadline":        (*specParser).deadline,
 	"timeout":         durationField(func(s *Spec) **time.Duration { return &s.Timeout }),
 	"max_retries":     (*specParser).maxRetries,
 	"backoff":         (*specParser).backoff,
@@ -254,6 +255,21 @@ func (p *specParser) backoff(m member) error {
 	b, err := ParseBackoff(text)
 	p.spec.Backoff = b
 	return err
+}
+
+// deadline reads a time or a duration.
+func (p *specParser) deadline(m member) error {
+	var t time.Time
+	if text, err := m.text(); err == nil && t.UnmarshalText([]byte(text)) == nil {
+		p.spec.Deadline = t.UTC()
+		return checkTime(m.name, t)
+	}
+	d, err := m.duration()
+	if err != nil || d == 0 {
+		return m.invalid("an RFC 3339 time, such as 2030-01-31T08:00:00Z, or a duration that is more than 0, such as 2h")
+	}
+	p.spec.DeadlineIn = d
+	return nil
 }
 
 func (p *specParser) snooze(m member) (err error) {

@@ -42,7 +42,8 @@ var events = rapid.OneOf(
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) JobRetried {
 		return JobRetried{
-			Job: positions.Draw(t, "job"), From: rapid.SampledFrom(States[:]).Draw(t, "from"), Reset: rapid.Bool().Draw(t, "reset"),
+			DeadlineLifted: rapid.Bool().Draw(t, "deadline lifted"),
+			Job:            positions.Draw(t, "job"), From: rapid.SampledFrom(States[:]).Draw(t, "from"), Reset: rapid.Bool().Draw(t, "reset"),
 			Due: times.Draw(t, "due"),
 		}
 	})),
@@ -216,10 +217,13 @@ func specs() *rapid.Generator[Spec] {
 			UniqueFor: time.Duration(rapid.Int64().Draw(t, "unique_for")),
 			Backoff:   Backoff(rapid.String().Draw(t, "backoff")),
 			RetryOn:   exitCodes.Draw(t, "retry_on"), DeadOn: exitCodes.Draw(t, "dead_on"), SnoozeOn: exitCodes.Draw(t, "snooze_on"),
-			Snooze: durations.Draw(t, "snooze"),
-			Env:    textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
+			Snooze: durations.Draw(t, "snooze"), DeadlineIn: durations.Draw(t, "deadline_in"),
+			Env: textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
+		}
+		if rapid.Bool().Draw(t, "deadline") {
+			s.Deadline = time.Unix(0, rapid.Int64().Draw(t, "deadline at")).UTC()
 		}
 		if rapid.Bool().Draw(t, "created") {
 			s.CreatedAt = time.Unix(0, rapid.Int64().Draw(t, "created_at")).UTC()
@@ -248,6 +252,7 @@ func validSpecs() *rapid.Generator[Spec] {
 			Cwd:           freeText.Draw(t, "cwd"), Stdin: freeText.Filter(func(s string) bool { return s != "@" }).Draw(t, "stdin"),
 			CreatedAt:      validTimes.Draw(t, "created_at"),
 			RunAt:          validTimes.Draw(t, "run_at"),
+			Deadline:       validTimes.Draw(t, "deadline"),
 			ConcurrencyKey: rapid.StringMatching(`([a-z]`+printable+`{0,20})?`).Draw(t, "concurrency key"),
 		}
 		if s.UniqueKey = rapid.StringMatching(`[a-zé :/]{0,20}`).Draw(t, "unique_key"); s.UniqueKey != "" {
@@ -256,6 +261,9 @@ func validSpecs() *rapid.Generator[Spec] {
 			if s.UniqueScope == ScopeActive {
 				s.UniqueFor = validDurations.Draw(t, "unique_for")
 			}
+		}
+		if s.Deadline.IsZero() {
+			s.DeadlineIn = validDurations.Draw(t, "deadline_in")
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:

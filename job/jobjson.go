@@ -28,6 +28,7 @@ type jobJSON struct {
 	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
 	RunAt          *time.Time        `json:"run_at,omitempty"`
 	Delay          string            `json:"delay,omitempty"`
+	Deadline       string            `json:"deadline,omitempty"`
 	Timeout        string            `json:"timeout,omitempty"`
 	Backoff        Backoff           `json:"backoff,omitempty"`
 	BackoffBase    *float64          `json:"backoff_base,omitempty"`
@@ -79,7 +80,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		CreatedAt: orNull(j.CreatedAt), UpdatedAt: orNull(j.UpdatedAt), NextAttemptAt: orNull(j.NextAttemptAt),
 
 		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority, ConcurrencyKey: s.ConcurrencyKey,
-		RunAt: orNull(s.RunAt), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
+		RunAt: orNull(s.RunAt), Deadline: s.DeadlineText(), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
 		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
 		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
@@ -126,6 +127,17 @@ func (s *Spec) commandLine() *string {
 		return &s.Command
 	}
 	return nil
+}
+
+// DeadlineText returns the deadline as the JSON form has it: a time, or a duration from the enqueue. "" = none.
+func (s *Spec) DeadlineText() string {
+	switch {
+	case !s.Deadline.IsZero():
+		return s.Deadline.UTC().Format(time.RFC3339Nano)
+	case s.DeadlineIn != 0:
+		return FormatDuration(s.DeadlineIn)
+	}
+	return ""
 }
 
 func orNull(t time.Time) *time.Time {

@@ -82,11 +82,11 @@ var whyNames = [...]string{
 	WhyNone: "none", WhyExit: "exit", WhySignal: "signal", WhyTimeout: "timeout",
 	WhyRetries: "retries", WhyCrashes: "crashes", WhyOnCrash: "on_crash", WhyStop: "stop",
 	WhyError: "error", WhyNotStarted: "not_started",
-	WhySnooze: "snooze",
+	WhySnooze: "snooze", WhyDeadline: "deadline",
 }
 
 func (w Why) String() string {
-	if int(w) < len(whyNames) {
+	if int(w) < len(whyNames) && whyNames[w] != "" {
 		return whyNames[w]
 	}
 	return fmt.Sprintf("Why(%d)", uint8(w))

@@ -39,6 +39,9 @@ func peekAgrees(t *testing.T, data string) {
 		ID: e.Spec.ID, Queue: e.Spec.Queue, Kind: e.Spec.Kind, Priority: e.Spec.Priority,
 		Due: e.Due, MaxRetries: retries, OnCrash: e.Spec.OnCrash, UniqueKey: e.Spec.UniqueKey, ConcurrencyKey: e.Spec.ConcurrencyKey,
 	}
+	if d := e.Spec.Deadline; !d.IsZero() {
+		want.Deadline = d.UnixNano()
+	}
 	if p != want {
 		t.Fatalf("% x: PeekEnqueued reads %+v, want %+v", data, p, want)
 	}

@@ -49,6 +49,9 @@ type Spec struct {
 	RunAt          time.Time     // not before; zero = at once. Excludes Delay
 	Delay          time.Duration // not before this long after the enqueue; 0 = at once
 
+	Deadline   time.Time     // no run begins or goes on from then on; zero = none. Excludes DeadlineIn
+	DeadlineIn time.Duration // the same, counted from the enqueue; 0 = none
+
 	Timeout       *time.Duration // of one run; 0 = none
 	MaxRetries    *uint32        // retries after the first failure; 0–1e9
 	Backoff       Backoff        // how the delay between attempts grows; "" = as the setting says

@@ -67,9 +67,9 @@ func (s State) Ended() bool { return s == Completed || s == Dead || s == Cancell
 // lead to. An absent job (from 0) can only become pending.
 var transitions = [...][]State{
 	0:          {Pending},
-	Pending:    {Processing, Cancelled},
+	Pending:    {Processing, Dead, Cancelled},
 	Processing: {Completed, Failed, Dead, Pending, Cancelled},
-	Failed:     {Processing, Pending, Cancelled},
+	Failed:     {Processing, Pending, Dead, Cancelled},
 	Dead:       {Pending},
 	Completed:  {},
 	Cancelled:  {},

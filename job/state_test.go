@@ -9,6 +9,7 @@ func TestState_Transitions(t *testing.T) {
 	legal := map[[2]State]string{
 		{0, Pending}:            "enqueue",
 		{Pending, Processing}:   "claim",
+		{Pending, Dead}:         "deadline",
 		{Pending, Cancelled}:    "cancel",
 		{Processing, Completed}: "success",
 		{Processing, Failed}:    "failure",
@@ -17,6 +18,7 @@ func TestState_Transitions(t *testing.T) {
 		{Processing, Cancelled}: "cancel",
 		{Failed, Processing}:    "claim",
 		{Failed, Pending}:       "retry",
+		{Failed, Dead}:          "deadline",
 		{Failed, Cancelled}:     "cancel",
 		{Dead, Pending}:         "retry",
 	}

@@ -194,6 +194,14 @@ func (s *Spec) checkTimes() error {
 	if !s.RunAt.IsZero() && s.Delay != 0 {
 		return refusal("run_at and delay: only one of them may be given")
 	}
+	if !s.Deadline.IsZero() && s.DeadlineIn != 0 {
+		return refusal("deadline: it is a time or a duration, not both")
+	}
+	if !s.Deadline.IsZero() {
+		if err := checkTime("deadline", s.Deadline); err != nil {
+			return err
+		}
+	}
 	if !s.RunAt.IsZero() {
 		if err := checkTime("run_at", s.RunAt); err != nil {
 			return err
@@ -216,7 +224,7 @@ func (s *Spec) checkNumbers() error {
 	for _, d := range [...]struct {
 		field    string
 		duration *time.Duration
-	}{{"delay", &s.Delay}, {"timeout", s.Timeout}, {"backoff_max", s.BackoffMax}, {"snooze", &s.Snooze}} {
+	}{{"delay", &s.Delay}, {"timeout", s.Timeout}, {"backoff_max", s.BackoffMax}, {"snooze", &s.Snooze}, {"deadline", &s.DeadlineIn}} {
 		if d.duration != nil && (*d.duration < 0 || *d.duration > MaxDuration) {
 			return invalid(d.field, d.duration.String(), wantDuration)
 		}

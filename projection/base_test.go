@@ -115,6 +115,7 @@ func (c *chronicle) enqueue(t *rapid.T) {
 		Priority:       rapid.Int32Range(0, 2).Draw(t, "priority"),
 		ConcurrencyKey: rapid.SampledFrom([]string{"", "", "k", "l"}).Draw(t, "concurrency key"),
 		MaxRetries:     new(rapid.Uint32Range(0, 2).Draw(t, "max_retries")),
+		DeadlineIn:     time.Duration(max(0, rapid.IntRange(-100, 200).Draw(t, "deadline"))) * time.Second,
 	}
 	if spec.UniqueKey = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "unique_key"); spec.UniqueKey != "" {
 		spec.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on_clash")
@@ -207,6 +208,19 @@ func (c *chronicle) verb(t *rapid.T) {
 		}
 		return decide.Retry(s, c.at, []string{id}, false)
 	})
+}
+
+// expire compares the deadlines of those who know all that wait, and lets the jobs die whose deadlines have come.
+func (c *chronicle) expire(t *rapid.T) {
+	events, _ := decide.Expire(c.lived, c.at)
+	for _, s := range []*decide.State{c.warm, c.reader} {
+		if got, _ := decide.Expire(s, c.at); s.Jobs.Live() && !reflect.DeepEqual(got, events) {
+			t.Fatalf("one decides %v, the other %v", events, got)
+		}
+	}
+	if len(events) > 0 {
+		c.fold(events...)
+	}
 }
 
 func (c *chronicle) config(t *rapid.T) {
@@ -403,7 +417,7 @@ func TestBase_FoldedLoadedAndLivedStatesAreEqual(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"enqueue": act(c.enqueue), "enqueue2": act(c.enqueue), "claim": act(c.claim), "claim2": act(c.claim),
-			"finish": act(c.finish), "finish2": act(c.finish), "verb": act(c.verb), "config": act(c.config),
+			"finish": act(c.finish), "finish2": act(c.finish), "verb": act(c.verb), "expire": act(c.expire), "config": act(c.config),
 			"repair": act(c.repair), "steer": act(c.steer), "forget": act(c.forget), "save": act(c.save), "rebase": act(c.rebase), "": act(c.check),
 		})
 	})

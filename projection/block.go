@@ -229,7 +229,7 @@ func (f *found) takeWhole(t *taker, base int64, callers []caller) error {
 	head, err := job.PeekEnqueued(f.spec)
 	f.caller, f.queue, f.kind = callers[who], head.Queue, head.Kind
 	r.priority, r.maxRetries, r.onCrash = head.Priority, head.MaxRetries, head.OnCrash
-	r.unique, r.keyed = head.UniqueKey != "", head.ConcurrencyKey != ""
+	r.unique, r.keyed, r.dated = head.UniqueKey != "", head.ConcurrencyKey != "", head.Deadline != 0
 	return err
 }
 
@@ -238,7 +238,7 @@ func (f *found) complete(older *found) {
 	r, o := &f.record, &older.record
 	f.spec, f.caller, f.queue, f.kind = older.spec, older.caller, older.queue, older.kind
 	r.enqueuedAt, r.rank, r.priority, r.maxRetries = o.enqueuedAt, o.rank, o.priority, o.maxRetries
-	r.onCrash, r.unique, r.keyed = o.onCrash, o.unique, o.keyed
+	r.onCrash, r.unique, r.keyed, r.dated = o.onCrash, o.unique, o.keyed, o.dated
 }
 
 func (f *found) takeLife(t *taker, base int64) {

@@ -81,6 +81,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 		enqueuedAt: at.Time, due: e.Due, spec: spec, caller: p.callers.numberOf(at.Actor),
 		lane: p.lanes.number(e.Queue, e.Kind), priority: e.Priority, maxRetries: e.MaxRetries,
 		state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "", keyed: e.ConcurrencyKey != "",
+		dated: e.Deadline != 0,
 	}
 	if r.rank = e.Due; e.Due == 0 {
 		p.rank = max(p.rank, at.Time)
@@ -92,6 +93,9 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	}
 	p.counts[job.Pending]++
 	p.queueOf(j.record()).counts[job.Pending]++
+	if r.dated {
+		p.dates.set(at.Position, e.Deadline)
+	}
 	p.advance(at)
 	return p.change(j), nil
 }

@@ -52,6 +52,9 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 			l.flags &^= held
 		}
 	}
+	if r.dated {
+		p.dates.set(key, p.waitsUntil(j))
+	}
 	var change Change
 	if waited || r.state.Waiting() {
 		change = p.change(j)
@@ -124,6 +127,9 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	case *job.JobFailed:
 		run = e.Run
 	case *job.JobDied:
+		if e.Run == 0 {
+			return unfitWithoutRun(r, e)
+		}
 		run = e.Run
 	case job.RunLost:
 		if r.life != 0 && p.lives.at(r.life-1).worker != e.Worker {
@@ -137,6 +143,17 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	}
 	if r.state != job.Processing || p.lives.at(r.life-1).run != run {
 		return "the run must be the job's current one"
+	}
+	return ""
+}
+
+// unfitWithoutRun is unfit for a job that dies while it waits.
+func unfitWithoutRun(r *record, e *job.JobDied) string {
+	switch {
+	case !r.state.Waiting():
+		return "the job must wait"
+	case e.Failure != job.WhyNone:
+		return "a job that did not run has not failed"
 	}
 	return ""
 }
@@ -161,9 +178,11 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 		r.due = max(0, e.NextAttemptAt)
 		return job.Failed
 	case *job.JobDied:
-		if e.Failure == job.WhyNone {
+		switch {
+		case e.Run == 0:
+		case e.Failure == job.WhyNone:
 			p.lost(r)
-		} else {
+		default:
 			p.failed(r, e.Failure, &e.Result)
 		}
 		l.why = e.Why
@@ -181,6 +200,9 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 			l.attempts, l.crashes = 0, 0
 		}
 		r.due = max(0, e.Due)
+		if e.DeadlineLifted {
+			l.flags |= lifted
+		}
 		return job.Pending
 	case *job.JobCancelled:
 		if e.Run != 0 {

@@ -139,10 +139,14 @@ func (f *found) head() job.Peek {
 }
 
 // event decodes a job's event. Its texts share the memory of the encoded form, which nobody can write to.
+// A deadline that no longer holds is left out.
 func (f *found) event() *job.JobEnqueued {
 	e, err := job.DecodeEnqueued(f.spec)
 	if err != nil {
 		panic(fmt.Sprintf("projection: event of job %d was folded and is not readable: %v", f.key, err))
+	}
+	if f.life.flags&lifted != 0 {
+		e.Spec.Deadline = time.Time{}
 	}
 	return e
 }

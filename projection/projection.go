@@ -41,7 +41,8 @@ type Projection struct {
 	rank     int64             // the highest of a job that was due at once when it was enqueued
 	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
 	crons    crons
-	held     int // jobs that are held
+	held     int       // jobs that are held
+	dates    deadlines // of what is in memory
 
 	base base // what came from a snapshot, and is read where it lies
 	live bool // its jobs that wait or run are in memory, too
@@ -76,6 +77,7 @@ func New() *Projection {
 		lanes:    newLanes(),
 		callers:  newCallers(),
 		crons:    newCrons(),
+		dates:    newDeadlines(),
 	}
 }
 

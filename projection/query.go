@@ -37,10 +37,11 @@ type Brief struct {
 	Run, Worker          job.Position // current or last run and its worker; 0 = never ran
 	Schedule             job.Schedule // Due is meaningful while State.Waiting()
 	OnCrash              job.OnCrash
-	KillAsked            bool // the current run was asked to end: see Kills
-	CancelAsked          bool // … and the job is to be cancelled then
-	Held                 bool // nobody claims it
-	Unique               bool // it has a unique key
+	Deadline             int64 // Unix nanoseconds; 0 = none
+	KillAsked            bool  // the current run was asked to end: see Kills
+	CancelAsked          bool  // … and the job is to be cancelled then
+	Held                 bool  // nobody claims it
+	Unique               bool  // it has a unique key
 }
 
 // Brief returns the short form of the job with this key. Of a job in memory it decodes and allocates nothing.
@@ -55,6 +56,9 @@ func (p *Projection) Brief(key job.Position) (Brief, bool) {
 func (f *found) brief() Brief {
 	b := Brief{
 		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(), Unique: f.record.unique,
+	}
+	if f.record.dated && f.life.flags&lifted == 0 {
+		b.Deadline = f.head().Deadline
 	}
 	if f.lived {
 		l := &f.life

@@ -86,6 +86,11 @@ func (p *Projection) loadLive() {
 		all.add(here.key(), *here.record())
 	}
 	p.jobs, p.strays, p.strayed = all, map[job.Position]place{}, 0
+	for i := range p.jobs.n {
+		if j := p.jobs.at(i); j.record().here() && j.record().dated {
+			p.dates.set(j.key(), p.waitsUntil(j))
+		}
+	}
 }
 
 // places yields all places in memory that say something, in order of their keys.

@@ -22,6 +22,7 @@ type record struct {
 	onCrash    job.OnCrash
 	unique     bool // it has a unique key
 	keyed      bool // it has a concurrency key
+	dated      bool // it was enqueued with a deadline
 }
 
 // away is the state of a job whose memory was given up, since the base has it.
@@ -52,6 +53,7 @@ const (
 	cancelAsked                   // … and the job is to be cancelled then
 	held                          // nobody claims the job until it is released
 	edited                        // what else never changes has: see fileWriter
+	lifted                        // its deadline no longer holds
 )
 
 // here says that the record is that of a job.

@@ -20,12 +20,13 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	output := w.q.OutputPath(r.number)
 	empty := r.empty
 	r.empty = ""
+	limit := r.limit(w.q.opt.Now())
 	p, err := shell.Start(shell.Command{
 		Line: r.Job.Spec.Command, Argv: r.Job.Spec.Argv,
 		Dir: dirOf(&r.Job), Env: w.environment(r), Stdin: r.Job.Spec.Stdin,
 		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
 		Lease:   r.lock.File(),
-		Timeout: r.Timeout, Grace: r.KillGrace,
+		Timeout: limit, Grace: r.KillGrace,
 		Now: w.q.opt.Now,
 	})
 	if err != nil {
@@ -50,7 +51,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	}
 	switch {
 	case result.TimedOut:
-		o.Failure, o.Result.Timeout = job.WhyTimeout, r.Timeout
+		o.Failure, o.Result.Timeout = job.WhyTimeout, limit
 	case result.Signal != 0:
 		o.Failure = job.WhySignal
 	case result.Exit != 0:

@@ -75,6 +75,7 @@ const (
 	CodeExitCode      Code = "exit_code_is_final" // dead: its spec says that it is not to be retried after that exit code. Event
 	CodeCrashes       Code = "crashed_too_often"  // dead: its workers died more often than the setting max_crashes says. Event
 	CodeOnCrash       Code = "crashed"            // dead: its worker died, or had to stop, and it must not run twice. Event
+	CodeDeadline      Code = "deadline_passed"    // dead: its deadline came before it could run, or run again. Event
 	CodeCancelled     Code = "cancelled"          // Event
 )
 
@@ -158,7 +159,7 @@ func (e *Explanation) quote(records []Record) {
 		}
 		code := codeOf(r.Event)
 		switch last[code] = r; code {
-		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeEdited, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash:
+		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeEdited, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash, CodeDeadline:
 			e.Story = append(e.Story, Reason{Code: code, Event: r})
 		}
 	}
@@ -245,6 +246,8 @@ func codeOfDeath(why job.Why) Code {
 		return CodeOnCrash
 	case job.WhyExit:
 		return CodeExitCode
+	case job.WhyDeadline:
+		return CodeDeadline
 	}
 	return CodeRetriesUsedUp
 }

@@ -16,10 +16,11 @@ import (
 // run is one start of a job by this worker.
 type run struct {
 	key, number job.Position
-	decide.Run       // what to do, with the settings in force when it was claimed
-	litter           // of a command
-	asked       bool // its command was asked to end, and ended with exit code 0
-	kills       int  // requests that were passed on; guarded by the worker's mu
+	decide.Run           // what to do, with the settings in force when it was claimed
+	expired     []string // ids of the jobs that died of their deadlines in place of the claim
+	litter               // of a command
+	asked       bool     // its command was asked to end, and ended with exit code 0
+	kills       int      // requests that were passed on; guarded by the worker's mu
 
 	mu      sync.Mutex
 	end     func(signal int) // ends what runs; nil = not started yet
@@ -101,21 +102,28 @@ func (w *worker) claim(slots int) (filled int) {
 	return filled
 }
 
-// claimProposal asks for the next due job. The run is filled in when the proposal is decided.
+// claimProposal asks for the next due job. The run is filled in when the proposal is decided. It has no number then
+// if jobs died of their deadlines in place of a claim.
 func (w *worker) claimProposal() (*eventlog.Proposal, *run) {
 	r := &run{}
 	p := w.q.proposal("", func(s *decide.State, at job.At) ([]job.Event, error) {
 		events, err := decide.Claim(s, at, w.key, w.lanes)
-		if err == nil {
-			r.key, r.number = events[0].(job.JobClaimed).Job, at.Position
-			w.noteClaim(r)
+		r.key, r.number, r.expired = 0, 0, nil
+		if err != nil {
+			return nil, err
 		}
-		return events, err
+		if claim, ok := events[0].(job.JobClaimed); ok {
+			r.key, r.number = claim.Job, at.Position
+			w.noteClaim(r)
+		} else {
+			r.expired = idsOf(s, events)
+		}
+		return events, nil
 	})
 	decideOnly := p.Decide
 	p.Decide = func(t eventlog.Turn) ([]eventlog.Event, error) {
 		events, err := decideOnly(t)
-		if err == nil {
+		if err == nil && r.number != 0 {
 			r.Run, err = decide.Prepare(w.q.m.state, r.key, r.number)
 			if err != nil {
 				panic(fmt.Sprintf("queue: the run just claimed is not current: %v", err))
@@ -155,6 +163,9 @@ func (w *worker) settle(err error, r *run) *run {
 	defer w.forgetClaim(r)
 	var corrupt *eventlog.CorruptError
 	switch {
+	case err == nil && r.number == 0:
+		w.logExpired(r.expired)
+		return nil
 	case err == nil:
 		return r
 	case errors.Is(err, job.ErrNothingDue):
@@ -341,9 +352,10 @@ func (w *worker) wasKilled(r *run) bool {
 func (w *worker) handle(r *run, o *decide.Outcome) {
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	if r.Timeout > 0 {
+	limit := r.limit(w.q.opt.Now())
+	if limit > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
+		ctx, stop = context.WithTimeoutCause(ctx, limit, errTimeout)
 		defer stop()
 	}
 	r.started(func(int) { cancel(errKilled) })
@@ -359,7 +371,7 @@ func (w *worker) handle(r *run, o *decide.Outcome) {
 		o.Returned, o.Snooze = job.WhySnooze, later.pause
 		return
 	case errors.Is(context.Cause(ctx), errTimeout):
-		o.Failure, o.Result.Timeout = job.WhyTimeout, r.Timeout
+		o.Failure, o.Result.Timeout = job.WhyTimeout, limit
 	default:
 		o.Failure = job.WhyError
 	}

@@ -215,6 +215,8 @@ type glance struct {
 	waits    bool                     // next is valid
 	tick     int64                    // when the next tick of a schedule comes
 	ticks    bool                     // tick is valid
+	deadline int64                    // the first of those of the jobs that wait
+	dated    bool                     // deadline is valid
 	tail     int64                    // bytes of the log that no snapshot may have
 	finished bool                     // nothing is left to do for UntilEmpty or UntilIdle
 	kills    map[job.Position][]int32 // signals asked for, by run number
@@ -242,6 +244,9 @@ func (w *worker) loop(ctx context.Context) (why string, err error) {
 		w.q.keepUp(g.tail, true)
 		if why, over := w.over(); over {
 			return why, w.failure()
+		}
+		if w.expiresNow(g) && w.expire() {
+			continue
 		}
 		more := ticked
 		if ticked = !ticked && w.ticksNow(g) && w.tick(); ticked {
@@ -311,7 +316,8 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	g.next, g.waits = s.Timeline.NextDue(w.lanes)
 	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
 	g.tick, g.ticks = s.Jobs.NextTick()
-	if !w.ticksNow(g) && (w.opt.UntilEmpty && !s.Timeline.Waits(w.lanes) || w.opt.UntilIdle && !g.due) {
+	g.deadline, g.dated = s.Jobs.NextDeadline()
+	if !w.ticksNow(g) && !w.expiresNow(g) && (w.opt.UntilEmpty && !s.Timeline.Waits(w.lanes) || w.opt.UntilIdle && !g.due) {
 		g.finished = w.nothingRuns(s)
 	}
 	for _, key := range self.Running {
@@ -436,6 +442,9 @@ func (w *worker) sleep(ctx context.Context, changed <-chan struct{}, g glance) {
 		wait = min(left, most)
 	}
 	if left := time.Duration(g.tick - now); g.ticks && left > 0 {
+		wait = min(left, wait)
+	}
+	if left := time.Duration(g.deadline - now); g.dated && left > 0 {
 		wait = min(left, wait)
 	}
 	if w.await(a, wait) && full {

@@ -23,10 +23,12 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		j.attempts++
 		r.again(j, job.Failed, r.clock.moment(e.NextAttemptAt))
 	case *job.JobDied:
-		if e.Failure != job.WhyNone {
+		switch {
+		case e.Run == 0: // it waited
+		case e.Failure != job.WhyNone:
 			r.ran(j, e.Failure, &e.Result)
 			j.attempts++
-		} else {
+		default:
 			r.cutRun(j, lost)
 			j.crashes++
 		}

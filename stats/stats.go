@@ -114,7 +114,10 @@ func (q *Queue) count(e job.Event, span *Span) {
 	case *job.JobDied:
 		q.Dead++
 		span.Failed++
-		if e.Failure == job.WhyNone {
+		switch {
+		case e.Run == 0: // it waited
+			return
+		case e.Failure == job.WhyNone:
 			q.Lost++
 			return
 		}

@@ -54,6 +54,7 @@ type specFlags struct {
 	Queue          string   `group:"The job:" placeholder:"NAME" help:"Queue. Default: default."`
 	Priority       *int64   `group:"The job:" placeholder:"N" help:"Higher runs first. Default: 0."`
 	ConcurrencyKey string   `group:"The job:" placeholder:"KEY" help:"Run at most one job with this key at a time, in whatever queue."`
+	Deadline       string   `group:"The job:" placeholder:"TIME|DURATION" help:"No run begins or goes on after this moment (RFC 3339), or so long after the enqueue."`
 	Timeout        string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
 	MaxRetries     *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
 	Backoff        string   `group:"The job:" placeholder:"GROWTH" help:"How the time between attempts grows: exponential, linear, fixed, or 1s,10s,1m."`
@@ -78,7 +79,7 @@ type specFlags struct {
 func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error) {
 	for name, value := range map[string]string{
 		"command": f.Command, "kind": f.Kind, "queue": f.Queue, "concurrency_key": f.ConcurrencyKey, "timeout": f.Timeout, "backoff": f.Backoff,
-		"backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
+		"deadline": f.Deadline, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
 	} {
 		if value != "" {
 			fields[name] = value

@@ -46,13 +46,13 @@ func eventData(e job.Event) map[string]any {
 			"run": e.Run, "why": e.Why, "next_attempt_at": moment(e.NextAttemptAt),
 		})
 	case *job.JobDied:
-		return withResult(e.Result, map[string]any{"run": e.Run, "why": e.Why, "failure": optional(e.Failure)})
+		return withResult(e.Result, map[string]any{"run": optional(e.Run), "why": e.Why, "failure": optional(e.Failure)})
 	case job.RunLost:
 		return map[string]any{"run": e.Run, "worker": e.Worker}
 	case job.RunReturned:
 		return map[string]any{"run": e.Run, "why": e.Why, "due": moment(e.Due)}
 	case job.JobRetried:
-		return map[string]any{"from": e.From.String(), "reset": e.Reset, "due": moment(e.Due)}
+		return map[string]any{"from": e.From.String(), "reset": e.Reset, "due": moment(e.Due), "deadline_lifted": e.DeadlineLifted}
 	case *job.JobCancelled:
 		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
 	case job.KillRequested:

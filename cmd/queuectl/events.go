@@ -125,7 +125,7 @@ func eventWords(e job.Event) (what, details string) {
 		}
 		return "given back", whyWords(e.Why)
 	case job.JobRetried:
-		return "retried", "was " + e.From.String()
+		return "retried", "was " + e.From.String() + unless(!e.DeadlineLifted, ", its deadline no longer holds")
 	case *job.JobCancelled:
 		return "cancelled", ""
 	case job.KillRequested:
@@ -233,6 +233,8 @@ func whyWords(why job.Why) string {
 		return "the worker was told to stop now"
 	case job.WhyError:
 		return "error"
+	case job.WhyDeadline:
+		return "its deadline has passed"
 	case job.WhySnooze:
 		return "it asked to be run later"
 	case job.WhyNotStarted:

@@ -81,6 +81,7 @@ func printExplanation(s *session, e *queue.Explanation, advice []string) {
 		[2]string{"because", s.sentences(because)},
 		[2]string{"before", s.sentences(before)},
 		[2]string{"next run", nextWords(s, e)},
+		[2]string{"deadline", unless(e.Job.State.Ended(), s.when(e.Job.Spec.Deadline))},
 		[2]string{"you can", strings.Join(advice, "\n")},
 	)
 }
@@ -163,6 +164,11 @@ func adviceFor(e *queue.Explanation) []string {
 			advice = append(advice, "queuectl explain "+job.Quote(r.Jobs[:1]))
 		case queue.CodeRunning:
 			advice = append(advice, "queuectl logs -f "+id, "queuectl kill "+id)
+		case queue.CodeDeadline:
+			if e.Job.Runs > 0 {
+				advice = append(advice, "queuectl logs "+id)
+			}
+			advice = append(advice, "queuectl dlq retry "+id)
 		case queue.CodeRetriesUsedUp, queue.CodeExitCode, queue.CodeCrashes, queue.CodeOnCrash:
 			advice = append(advice, "queuectl logs "+id, "queuectl dlq retry "+id)
 		}

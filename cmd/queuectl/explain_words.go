@@ -59,10 +59,21 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 		words = fmt.Sprintf("its workers died %s while it ran, the last %s: more often than max_crashes allowed", times(e.Job.Crashes), s.when(e.Job.FinishedAt))
 	case queue.CodeOnCrash:
 		words = fmt.Sprintf("its worker died or had to stop %s while it ran, and it is not to be begun twice (on_crash is dead)", s.when(e.Job.FinishedAt))
+	case queue.CodeDeadline:
+		words = deadlineWords(s, e)
 	default:
 		words = string(r.Code) // of a newer package
 	}
 	return plain(words)
+}
+
+// deadlineWords says why a job died of its deadline.
+func deadlineWords(s *session, e *queue.Explanation) string {
+	words := "its deadline was " + s.when(e.Job.Spec.Deadline)
+	if e.Job.Runs == 0 {
+		return words + ", and no run of it had begun by then"
+	}
+	return words + fmt.Sprintf(": attempt %s%s, and none could follow in time", ofAll(e.Job, 0), unless(e.Job.LastError == "", " failed"+lastErrorWords(e.Job)))
 }
 
 // ofAll names an attempt: that which failed last, or the next one.

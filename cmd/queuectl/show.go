@@ -76,6 +76,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"queue", plain(queueName(spec)) + unless(!j.QueuePaused, " (paused)")},
 		{"key", plain(spec.ConcurrencyKey)},
 		{"priority", unless(spec.Priority == 0, fmt.Sprint(spec.Priority))},
+		{"deadline", s.when(spec.Deadline)},
 		{"timeout", durationWords(spec.Timeout)},
 		{"retries", fmt.Sprint(j.MaxRetries)},
 		{"backoff", backoffWords(spec)},

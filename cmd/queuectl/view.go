@@ -26,6 +26,7 @@ type specView struct {
 	Priority       int32             `json:"priority"`
 	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
 	MaxRetries     *uint32           `json:"max_retries"`
+	Deadline       string            `json:"deadline,omitempty"`
 	Timeout        *string           `json:"timeout,omitempty"`
 	Backoff        job.Backoff       `json:"backoff,omitempty"`
 	BackoffBase    *float64          `json:"backoff_base,omitempty"`
@@ -50,7 +51,7 @@ func viewSpec(spec job.Spec) any {
 	v := specView{
 		ID: spec.ID, Command: optional(spec.Command), Argv: spec.Argv, Kind: spec.Kind, Payload: spec.Payload,
 		Queue: queueName(spec), Priority: spec.Priority, ConcurrencyKey: spec.ConcurrencyKey, MaxRetries: spec.MaxRetries,
-		Timeout: optionalDuration(spec.Timeout), BackoffBase: spec.BackoffBase,
+		Deadline: spec.DeadlineText(), Timeout: optionalDuration(spec.Timeout), BackoffBase: spec.BackoffBase,
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
 		UniqueKey: spec.UniqueKey, UniqueScope: spec.UniqueScopeText(),

@@ -16,7 +16,7 @@ import struct
 import sys
 
 codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # a mark for each byte, as in the export
-WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze".split()
+WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze Why(11) deadline".split()
 MISSED, OVERLAP = "skip once all".split(), "allow skip".split()
 SKIP = "none missed overlap queue_full exists refused".split()
 STATE = "none pending processing completed failed dead cancelled".split()
@@ -139,6 +139,10 @@ def spec(m):
     for name, n in ("payload", 9), ("extra", 20):
         if m.has(n):
             some[name] = json.loads(m.text(n), object_pairs_hook=pairs)
+    if m.has(37):
+        some["deadline"] = duration(m.int(37))
+    if m.has(35):
+        some["deadline"] = rfc3339(m.fixed(35, "<q"))
     if m.has(19):
         some["created_at"] = rfc3339(m.fixed(19, "<q"))
     retries = m.uint(6) if m.has(6) else None
@@ -189,10 +193,10 @@ KINDS = {
     21: ("JobClaimed", lambda m: dict(worker=m.uint(2))),
     22: ("JobCompleted", lambda m: result(m, run=m.uint(2))),
     23: ("JobFailed", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], next_attempt_at=m.moment(5))),
-    24: ("JobDied", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None)),
+    24: ("JobDied", lambda m: result(m, run=m.uint(2) or None, why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None)),
     25: ("RunLost", lambda m: dict(run=m.uint(2), worker=m.uint(3))),
     26: ("RunReturned", lambda m: dict(run=m.uint(2), why=WHY[m.uint(3)], due=m.moment(4))),
-    27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3)), "due": m.moment(4)}),
+    27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3)), "deadline_lifted": bool(m.uint(5)), "due": m.moment(4)}),
     28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None)),
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),
     30: ("JobHeld", lambda m: {}),

@@ -17,7 +17,7 @@ var constants = map[any]string{
 	job.Failed: "Failed", job.Dead: "Dead", job.Cancelled: "Cancelled",
 	job.WhyExit: "WhyExit", job.WhySignal: "WhySignal", job.WhyTimeout: "WhyTimeout", job.WhyRetries: "WhyRetries",
 	job.WhyCrashes: "WhyCrashes", job.WhyOnCrash: "WhyOnCrash", job.WhyStop: "WhyStop", job.WhyError: "WhyError",
-	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.CrashDead: "CrashDead",
+	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.WhyDeadline: "WhyDeadline", job.CrashDead: "CrashDead",
 	job.MissedOnce: "MissedOnce", job.MissedAll: "MissedAll", job.OverlapSkip: "OverlapSkip",
 	job.SkipMissed: "SkipMissed", job.SkipOverlap: "SkipOverlap", job.SkipQueueFull: "SkipQueueFull", job.SkipExists: "SkipExists",
 	job.SkipRefused: "SkipRefused",
