@@ -181,7 +181,8 @@ type Run struct {
 	Deadline   time.Time     // when the run must end, whatever the timeout is; zero = none
 	KillGrace  time.Duration // between TERM and KILL
 	OutputMax  int64         // bytes kept on disk; 0 = no limit
-	OutputTail int64         // bytes of the output's end that the outcome of a failed run carries
+	OutputTail int64         // bytes of the output's end that the outcome of a failed run carries …
+	Redact     string        // … but for what these expressions match: see job.Patterns
 }
 
 // Prepare returns what a worker needs for the current run of a job, or job.ErrStale if run is not that.
@@ -194,6 +195,7 @@ func Prepare(s *State, key, run job.Position) (Run, error) {
 	r := Run{
 		Job: j, Attempt: j.Attempts + 1, Timeout: config.Timeout, KillGrace: config.KillGrace,
 		OutputMax: config.OutputMax, OutputTail: config.OutputTail,
+		Redact: config.Redact,
 	}
 	if j.Spec.Timeout != nil {
 		r.Timeout = *j.Spec.Timeout

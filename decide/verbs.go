@@ -154,12 +154,15 @@ func joinPurged(events []job.Event) []job.Event {
 }
 
 // SetConfig changes a setting to what value says, in its canonical form. There is no event if it is set
-// to that already. Errors: job.ErrUnknownKey, job.ErrInvalid.
-func SetConfig(s *State, _ job.At, key, value string) ([]job.Event, error) {
+// to that already, and the empty value is the default of those that may have it. Errors: job.ErrUnknownKey, job.ErrInvalid.
+func SetConfig(s *State, at job.At, key, value string) ([]job.Event, error) {
 	config := s.Jobs.Config()
 	canonical, err := config.Set(key, value)
 	if err != nil {
 		return nil, err
+	}
+	if canonical == "" {
+		return UnsetConfig(s, at, key)
 	}
 	old, err := setting(s, key)
 	if err != nil || old == canonical {

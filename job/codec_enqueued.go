@@ -55,6 +55,7 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	if !s.Deadline.IsZero() {
 		dst = appendFixed64(dst, 35, uint64(s.Deadline.UnixNano()))
 	}
+	dst = appendTexts(dst, 36, s.SecretEnv)
 	return appendUint(dst, 37, uint64(s.DeadlineIn))
 }
 
@@ -160,6 +161,8 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.UniqueFor = time.Duration(r.int())
 	case 35:
 		s.Deadline = time.Unix(0, r.time()).UTC()
+	case 36:
+		s.SecretEnv = append(s.SecretEnv, r.text())
 	case 37:
 		s.DeadlineIn = time.Duration(r.int())
 	default:
@@ -226,7 +229,7 @@ func PeekEnqueued(data string) (Peek, error) {
 // passOfSpec passes over a field that a Peek does not need, if DecodeEnqueued could read it.
 func (r *reader) passOfSpec() {
 	switch r.num {
-	case 2, 9, 10, 17, 18, 20, 28:
+	case 2, 9, 10, 17, 18, 20, 28, 36:
 		r.raw()
 	case 11, 13, 24, 32, 37:
 		r.uint()

@@ -71,7 +71,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	Queue: "slow", Priority: -3,
 	Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)),
 	BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
-	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: time.Unix(0, sampleTime+1).UTC(), DeadlineIn: time.Hour,
+	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: time.Unix(0, sampleTime+1).UTC(), DeadlineIn: time.Hour, SecretEnv: []string{"PASSWORD", "TOKEN"},
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
 	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
 	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",

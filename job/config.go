@@ -26,6 +26,7 @@ type Config struct {
 	RetentionCompleted time.Duration
 	RetentionDead      time.Duration
 	QueueMax           uint32 // queue_max: waiting jobs that a queue may hold; 0 = no limit; 0–1e9
+	Redact             string // redact: regular expressions, one a line, of what is kept out of the log; "" = none
 }
 
 // DefaultConfig returns the settings of a new queue.
@@ -76,6 +77,17 @@ var settings = []setting{
 	sizeSetting("output_tail", maxOutputTail, func(c *Config) *int64 { return &c.OutputTail }),
 	sizeSetting("output_max", maxOutputSize, func(c *Config) *int64 { return &c.OutputMax }),
 	countSetting("queue_max", func(c *Config) *uint32 { return &c.QueueMax }),
+	{
+		key: "redact",
+		set: func(c *Config, text string) error {
+			canonical, err := readPatterns(text)
+			if err == nil {
+				c.Redact = canonical
+			}
+			return err
+		},
+		text: func(c *Config) string { return c.Redact },
+	},
 }
 
 // setting is one config key. Its text is canonical: set gives the same value for it.

@@ -15,7 +15,7 @@ func TestConfig_Defaults(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
 		"backoff": "exponential", "backoff_base": "2", "backoff_max": "24h", "backoff_jitter": "0", "max_retries": "3", "max_crashes": "3", "timeout": "0",
-		"kill_grace": "10s", "retention_completed": "168h", "retention_dead": "0", "output_tail": "1KiB", "output_max": "64MiB", "queue_max": "0",
+		"kill_grace": "10s", "retention_completed": "168h", "retention_dead": "0", "output_tail": "1KiB", "output_max": "64MiB", "queue_max": "0", "redact": "",
 	}
 	c := DefaultConfig()
 	for _, key := range Keys() {
@@ -54,6 +54,10 @@ func TestConfig_SetReturnsTheCanonicalForm(t *testing.T) {
 		{"output_max", "1PiB", ""},
 		{"output_max", "1024TiB", "1024TiB"},
 		{"queue_max", "5", "5"},
+		{"redact", "\n\nghp_[A-Za-z0-9]{36}\r\n  \nBearer \\S+\n", "ghp_[A-Za-z0-9]{36}\nBearer \\S+"},
+		{"redact", "a(b", ""},
+		{"redact", "a*", ""},
+		{"redact", `(?<!a)b`, ""},
 	} {
 		c := DefaultConfig()
 		got, err := c.Set(tt.key, tt.text)
@@ -166,7 +170,7 @@ func TestKeys_AreInTheOrderOfTheirDocumentation(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"backoff", "backoff_base", "backoff_max", "backoff_jitter", "max_retries", "max_crashes", "timeout", "kill_grace",
-		"retention_completed", "retention_dead", "output_tail", "output_max", "queue_max",
+		"retention_completed", "retention_dead", "output_tail", "output_max", "queue_max", "redact",
 	}
 	if got := Keys(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -43,6 +43,7 @@ var specFields = map[string]func(p *specParser, m member) error{
 	"unique_scope":    (*specParser).uniqueScope,
 	"on_clash":        (*specParser).onClash,
 	"env":             tableField(func(s *Spec) *map[string]string { return &s.Env }),
+	"secret_env":      (*specParser).secretEnv,
 	"tags":            tableField(func(s *Spec) *map[string]string { return &s.Tags }),
 	"cwd":             textField(func(s *Spec) *string { return &s.Cwd }),
 	"stdin":           textField(func(s *Spec) *string { return &s.Stdin }),

@@ -217,7 +217,7 @@ func specs() *rapid.Generator[Spec] {
 			UniqueFor: time.Duration(rapid.Int64().Draw(t, "unique_for")),
 			Backoff:   Backoff(rapid.String().Draw(t, "backoff")),
 			RetryOn:   exitCodes.Draw(t, "retry_on"), DeadOn: exitCodes.Draw(t, "dead_on"), SnoozeOn: exitCodes.Draw(t, "snooze_on"),
-			Snooze: durations.Draw(t, "snooze"), DeadlineIn: durations.Draw(t, "deadline_in"),
+			Snooze: durations.Draw(t, "snooze"), DeadlineIn: durations.Draw(t, "deadline_in"), SecretEnv: lists.Draw(t, "secret_env"),
 			Env: textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
@@ -267,6 +267,7 @@ func validSpecs() *rapid.Generator[Spec] {
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:
+			s.SecretEnv = rapid.SampledFrom([][]string{nil, {"_a1"}, {"x", "y"}}).Draw(t, "secret_env")
 			if codes := validCodes.Draw(t, "codes"); rapid.Bool().Draw(t, "retry_on") {
 				s.RetryOn = codes
 			} else {

@@ -43,6 +43,7 @@ type jobJSON struct {
 	UniqueScope    string            `json:"unique_scope,omitempty"`
 	OnClash        string            `json:"on_clash,omitempty"`
 	Env            map[string]string `json:"env,omitempty"`
+	SecretEnv      []string          `json:"secret_env,omitempty"`
 	Cwd            string            `json:"cwd,omitempty"`
 	Stdin          string            `json:"stdin,omitempty"`
 	Tags           map[string]string `json:"tags,omitempty"`
@@ -84,7 +85,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
 		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
 		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
-		Env: s.Env, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
+		Env: s.Env, SecretEnv: s.SecretEnv, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
 		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked, Held: j.Held,

@@ -65,10 +65,12 @@ type Spec struct {
 	SnoozeOn ExitCodes     // a run that ends with one of these counts for nothing: the job waits for Snooze
 	Snooze   time.Duration // 0 = DefaultSnooze
 
-	Env   map[string]string // additions to the worker's environment
-	Cwd   string            // relative to the directory that enqueue was called from; "" = that one
-	Stdin string            // text for standard input; "@path" = from that file at run time; "" = none
-	Tags  map[string]string // at most 64
+	Env map[string]string // additions to the worker's environment
+	// SecretEnv are names of variables whose values are read when the command starts, and are kept out of the log.
+	SecretEnv []string
+	Cwd       string            // relative to the directory that enqueue was called from; "" = that one
+	Stdin     string            // text for standard input; "@path" = from that file at run time; "" = none
+	Tags      map[string]string // at most 64
 
 	// UniqueKey is a name that no two jobs share at a time: which ones count is said by UniqueScope, and by UniqueFor,
 	// which lets those count as well that were enqueued so shortly before, unless they were cancelled. What counts is

@@ -36,7 +36,7 @@ func (s *Spec) Validate() error {
 // specChecks cost most last.
 var specChecks = []func(*Spec) error{
 	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers, (*Spec).checkRetries,
-	(*Spec).checkUnique, (*Spec).checkEnv, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
+	(*Spec).checkUnique, (*Spec).checkEnv, (*Spec).checkSecrets, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
 }
 
 const wantID = "1 to 128 bytes of printable characters"
@@ -314,6 +314,9 @@ func (s *Spec) checkSize() error {
 	const most = 12 // bytes that the encoding adds to a text of this size, or to an entry of a map
 	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra) +
 		len(s.Backoff) + most*(len(s.RetryOn)+len(s.DeadOn)+len(s.SnoozeOn))
+	for _, name := range s.SecretEnv {
+		rough += len(name) + most
+	}
 	for _, arg := range s.Argv {
 		rough += len(arg) + most
 	}

@@ -21,9 +21,10 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	empty := r.empty
 	r.empty = ""
 	limit := r.limit(w.q.opt.Now())
+	env, secrets, unready := w.environment(r)
 	p, err := shell.Start(shell.Command{
 		Line: r.Job.Spec.Command, Argv: r.Job.Spec.Argv,
-		Dir: dirOf(&r.Job), Env: w.environment(r), Stdin: r.Job.Spec.Stdin,
+		Dir: dirOf(&r.Job), Env: env, Unready: unready, Stdin: r.Job.Spec.Stdin,
 		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
 		Lease:   r.lock.File(),
 		Timeout: limit, Grace: r.KillGrace,
@@ -60,7 +61,8 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 		r.asked = result.Asked
 		return nil
 	}
-	o.Result.Tail = shell.Tail(output, r.OutputTail)
+	hidden := newRedactor(r.Redact, secrets)
+	o.Result.Tail = shell.TailWithout(output, r.OutputTail, hidden.before(), hidden.hide)
 	return nil
 }
 
@@ -112,9 +114,10 @@ func dirOf(j *job.Job) string {
 }
 
 // environment is the worker's, with the PATH that the job was enqueued with, then what the job adds,
-// then what tells the command who it is. Later entries win.
-func (w *worker) environment(r *run) []string {
-	env := w.opt.Env
+// then its secrets, then what tells the command who it is. Later entries win. It returns the values of the secrets as
+// well, and why one cannot be had.
+func (w *worker) environment(r *run) (env, secrets []string, err error) {
+	env = w.opt.Env
 	if env == nil {
 		env = os.Environ() // as os/exec does
 	}
@@ -125,13 +128,21 @@ func (w *worker) environment(r *run) []string {
 	for name, value := range r.Job.Spec.Env {
 		env = append(env, name+"="+value)
 	}
-	return append(env,
+	for _, name := range r.Job.Spec.SecretEnv {
+		value, err := w.secret(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		env, secrets = append(env, name+"="+value), append(secrets, value)
+	}
+	env = append(env,
 		"QUEUECTL_DIR="+w.q.dir,
 		"QUEUECTL_JOB_ID="+r.Job.Spec.ID,
 		"QUEUECTL_RUN="+strconv.FormatUint(uint64(r.number), 10),
 		"QUEUECTL_ATTEMPT="+strconv.FormatUint(uint64(r.Attempt), 10),
 		"QUEUECTL_QUEUE="+firstOf(r.Job.Spec.Queue, job.DefaultQueue),
 	)
+	return env, secrets, nil
 }
 
 func firstOf(a, b string) string {

@@ -375,7 +375,7 @@ func (w *worker) handle(r *run, o *decide.Outcome) {
 	default:
 		o.Failure = job.WhyError
 	}
-	o.Result.Tail = clip(err.Error(), r.OutputTail)
+	o.Result.Tail = clip(newRedactor(r.Redact, nil).text(err.Error()), r.OutputTail)
 }
 
 // Snooze is what a handler returns, alone or wrapped, whose time has not come: the run counts for nothing, and the job

@@ -66,6 +66,7 @@ type specFlags struct {
 	SnoozeOn       []int32  `group:"The job:" placeholder:"CODE,..." help:"These exit codes count for nothing: run it again later."`
 	Snooze         string   `group:"The job:" placeholder:"DURATION" help:"How much later. Default: 1m."`
 	Env            []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
+	SecretEnv      []string `group:"The job:" placeholder:"NAME,..." help:"Give it a secret in a variable: see 'queuectl secret'. Its value is kept out of the log."`
 	Cwd            string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
 	Stdin          string   `group:"The job:" empty:"" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
 	Tag            []string `group:"The job:" sep:"none" placeholder:"NAME=VALUE" help:"Label the job. Can be repeated."`
@@ -89,6 +90,9 @@ func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error)
 	set(fields, "max_retries", f.MaxRetries)
 	set(fields, "backoff_base", f.BackoffBase)
 	set(fields, "backoff_jitter", f.BackoffJitter)
+	if len(f.SecretEnv) > 0 {
+		fields["secret_env"] = f.SecretEnv
+	}
 	for name, codes := range map[string][]int32{"retry_on": f.RetryOn, "dead_on": f.DeadOn, "snooze_on": f.SnoozeOn} {
 		if len(codes) > 0 {
 			fields[name] = codes

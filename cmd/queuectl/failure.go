@@ -88,6 +88,7 @@ var causes = []struct {
 	{job.ErrExists, exitFailed, "exists", "choose another id, or leave the job as it is with --skip-existing"},
 	{job.ErrWrongState, exitFailed, "wrong_state", "'queuectl show ID' says where a job stands"},
 	{job.ErrQueueFull, exitFailed, "queue_full", "start workers, or raise the limit with 'queuectl config set queue_max N'"},
+	{queue.ErrNoSecret, exitFailed, "no_such_secret", "'queuectl secret list' shows the names in %s"},
 	{job.ErrNoCron, exitFailed, "no_such_schedule", "'queuectl cron list' shows the schedules in %s"},
 	{job.ErrCronExists, exitFailed, "exists", "choose another name"},
 	{job.ErrNoWorker, exitFailed, "no_such_worker", "'queuectl worker list' shows the workers"},

@@ -41,6 +41,7 @@ type grammar struct {
 	Watch    watchCmd    `cmd:"" group:"The queue:" help:"Show the queue while it changes."`
 	Diff     diffCmd     `cmd:"" group:"The queue:" help:"Show what changed between two moments."`
 	Config   configCmd   `cmd:"" group:"The queue:" help:"Read and change settings."`
+	Secret   secretCmd   `cmd:"" group:"The queue:" help:"Keep values that jobs need and nobody may see."`
 	Log      logCmd      `cmd:"" group:"The queue:" help:"Read and check the event log."`
 	Clean    cleanCmd    `cmd:"" group:"The queue:" help:"Let jobs that have ended leave the queue."`
 	Backup   backupCmd   `cmd:"" group:"The queue:" help:"Write the whole log to one file."`

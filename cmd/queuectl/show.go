@@ -86,6 +86,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"on crash", unless(spec.OnCrash == job.CrashRetry, spec.OnCrash.String())},
 		{"unique key", plain(spec.UniqueKey)},
 		{"unique scope", unless(spec.UniqueKey == "", scopeWords(spec))},
+		{"secrets", plain(strings.Join(spec.SecretEnv, ", "))},
 		{"stdin", plain(spec.Stdin)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {

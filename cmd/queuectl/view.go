@@ -40,6 +40,7 @@ type specView struct {
 	UniqueKey      string            `json:"unique_key,omitempty"`
 	UniqueScope    string            `json:"unique_scope,omitempty"`
 	Env            map[string]string `json:"env,omitempty"`
+	SecretEnv      []string          `json:"secret_env,omitempty"`
 	Cwd            string            `json:"cwd,omitempty"`
 	Stdin          string            `json:"stdin,omitempty"`
 	Tags           map[string]string `json:"tags,omitempty"`
@@ -55,7 +56,7 @@ func viewSpec(spec job.Spec) any {
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
 		UniqueKey: spec.UniqueKey, UniqueScope: spec.UniqueScopeText(),
-		Env: spec.Env, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
+		Env: spec.Env, SecretEnv: spec.SecretEnv, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Snooze != 0 {
 		v.Snooze = job.FormatDuration(spec.Snooze)

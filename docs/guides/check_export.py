@@ -119,7 +119,7 @@ def decimal(n, size):
 
 
 def spec(m):
-    some = dict(argv=m.texts(10), kind=m.text(8), env=m.map(16), tags=m.map(15), cwd=m.text(17), stdin=m.text(18))
+    some = dict(argv=m.texts(10), secret_env=m.texts(36), kind=m.text(8), env=m.map(16), tags=m.map(15), cwd=m.text(17), stdin=m.text(18))
     some["concurrency_key"] = m.text(21)
     some["on_crash"] = ("", "dead")[m.uint(7)]
     some["unique_key"] = m.text(22)

@@ -44,6 +44,10 @@ type Command struct {
 	// grow as fast as the system lets it. What is printed in the microseconds of a cut may be lost. 0 = no limit.
 	OutputMax int64
 
+	// Unready is why the command cannot be started, through a fault of its own that the caller has found: it is
+	// told as if the program could not be executed. nil = nothing.
+	Unready error
+
 	Lease *os.File // inherited as descriptor 100, on Unix; nil = none. It stays the caller's
 
 	Timeout time.Duration // TERM to the group after this time; 0 = none
@@ -103,7 +107,11 @@ func Start(c Command) (*Process, error) {
 		return nil, err
 	}
 	p.result.Start = p.now()
-	p.child, err = start(&c, p.output.file)
+	if c.Unready != nil {
+		err = &fault{notExecutable, c.Unready}
+	} else {
+		p.child, err = start(&c, p.output.file)
+	}
 	if f := faultOf(err); f != nil {
 		p.output.complain(f)
 		p.reaped = true

@@ -74,7 +74,7 @@ var rooms = map[string]room{
 	"internal/walls":   {},
 	"queue": {
 		ours: []string{
-			"job", "projection", "scheduler", "scheduler/cron", "scheduler/lease", "decide", "eventlog", "internal/shell",
+			"job", "projection", "scheduler", "scheduler/cron", "scheduler/lease", "decide", "eventlog", "internal/shell", "internal/secret",
 		},
 		library: []string{"github.com/rs/zerolog"},
 		reason:  "the engine ties the rooms together; what is above it must not be below it",
@@ -96,8 +96,9 @@ var rooms = map[string]room{
 		ours:   []string{"job", "queue", "internal/file"},
 		reason: "benchmarks measure what users of the queue and of the command get",
 	},
-	"fuzz":         {reason: "it holds tests only"},
-	"scripts/pack": {reason: "a release is packed with the standard library alone"},
+	"internal/secret": {ours: []string{"internal/file"}, reason: "secrets are files, and it knows nothing of jobs"},
+	"fuzz":            {reason: "it holds tests only"},
+	"scripts/pack":    {reason: "a release is packed with the standard library alone"},
 }
 
 // keepers are libraries that few may know, and why. Their tests may too, and examples may log.
