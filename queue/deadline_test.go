@@ -77,3 +77,28 @@ func TestRun_TheSlotGoesOnBehindDeadlines(t *testing.T) {
 		t.Errorf("%v, %v", status.Counts, err)
 	}
 }
+
+// A worker that has nothing to claim lets die what waits behind a pause, when its time comes.
+func TestRun_AnIdleWorkerSeesToDeadlines(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir())
+	if _, err := q.PauseQueues(t.Context(), "mail"); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, q,
+		job.Spec{ID: "paused", Queue: "mail", Command: "true", DeadlineIn: 100 * time.Millisecond},
+		job.Spec{ID: "unserved", Kind: "other", DeadlineIn: 200 * time.Millisecond},
+	)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- q.Run(ctx, queue.WorkerOptions{}) }()
+	for _, id := range []string{"paused", "unserved"} {
+		if j := awaitState(t, q, id, job.Dead); j.Why != job.WhyDeadline || j.FinishedAt.Before(j.Spec.Deadline) {
+			t.Errorf("%+v", j)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
