@@ -33,7 +33,7 @@ func (p *Projection) summary() *summary {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
 		q := p.lanes.queues[p.lanes.byQueue[name]]
-		if q.counts != (Counts{}) || q.cuts != (cuts{}) || q.gate != nil {
+		if q.counts != (Counts{}) || q.cuts != (cuts{}) || q.gate != nil || q.served != 0 {
 			s.queues = append(s.queues, q)
 		}
 	}
