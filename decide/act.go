@@ -51,7 +51,7 @@ type Acted struct {
 	Jobs   []job.Position // that were acted on, also those about which there was nothing to do
 }
 
-// Act decides what an action does to jobs. Errors, of named jobs only: job.ErrNotFound, a *StateError, or what
+// Act decides what an action does to jobs, and what that means for those that come after them. Errors, of named jobs only: job.ErrNotFound, a *StateError, or what
 // else the action refuses one by.
 func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 	acted := Acted{Jobs: make([]job.Position, 0, len(c.Keys)), Events: make([]job.Event, 0, len(c.Keys))}
@@ -79,8 +79,9 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 		}
 		acted.Jobs = append(acted.Jobs, key)
 	}
-	acted.Events = joinPurged(acted.Events)
-	return acted, nil
+	var err error
+	acted.Events, err = cascade(s, joinPurged(acted.Events), nil)
+	return acted, err
 }
 
 // leavesOut says that a refusal is about how one job stands, and not about the command.

@@ -18,5 +18,5 @@ func Expire(s *State, at job.At) ([]job.Event, error) {
 	for i, key := range keys {
 		events[i] = &job.JobDied{Job: key, Why: job.WhyDeadline}
 	}
-	return events, nil
+	return cascade(s, events, nil)
 }

@@ -89,6 +89,9 @@ func (s *State) FoldRaw(at job.At, kind job.Kind, data []byte) error {
 
 // follow tells the timeline what an event has changed. before is when the one before it was written.
 func (s *State) follow(before int64, c projection.Change) {
+	for _, schedule := range c.Released {
+		s.Timeline.Put(schedule)
+	}
 	switch {
 	case c.Job == 0:
 	case c.Waiting:

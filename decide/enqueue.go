@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
@@ -39,9 +40,12 @@ func Enqueue(s *State, at job.At, specs []job.Spec, skipExisting bool) ([]job.Ev
 // Admit admits all specs or none, in their order. With skipExisting it leaves out specs with an id
 // that is known, or that an earlier one of the specs has; else that is a refusal. A spec without an id
 // gets one from job.MadeID with at.Rand. A spec whose unique key a job has is refused, or as its OnClash
-// says; a waiting job that it replaces is cancelled right before it. The events share the specs' maps and slices.
+// says; a waiting job that it replaces is cancelled right before it. Parents are jobs that are known, or that stand
+// for earlier specs; see [Order]. A job with a parent that has ended already in another way than it should is ended
+// right after it was enqueued. The events share the specs' maps and slices.
 //
-// A refusal is a *SpecError. It wraps job.ErrInvalid, job.ErrExists, job.ErrDuplicate (as a *DuplicateError), or
+// A refusal is a *SpecError. It wraps job.ErrInvalid, job.ErrExists, job.ErrDuplicate (as a *DuplicateError),
+// job.ErrNotFound for a parent, or
 // job.ErrQueueFull if the waiting jobs of a queue would be more than the setting queue_max.
 func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission, error) {
 	b := newBatch(s, at, specs)
@@ -57,6 +61,7 @@ func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission,
 		if err == nil && e.Spec.OnClash == job.ClashExisting {
 			if stands := b.stands(&e.Spec); stands != 0 { // also if it has the id
 				a.Jobs[i] = Admitted{stands, Found}
+				b.bear(e.Spec.ID, stands)
 				continue
 			}
 		}
@@ -76,38 +81,51 @@ func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission,
 		if err == nil {
 			err = b.admit(e)
 		}
+		broken := job.Position(0)
+		if err == nil && len(e.Spec.After) > 0 {
+			broken, err = b.resolve(&e.Spec)
+		}
 		if err != nil {
 			return Admission{}, &SpecError{Index: i, Err: err}
 		}
 		a.Events = append(a.Events, e)
 		a.Jobs[i] = Admitted{b.at.Position, Added}
 		b.admitted(i, e)
+		a.Events = b.end(a.Events, e, broken)
 	}
-	return a, nil
+	var err error
+	a.Events, err = cascade(s, a.Events, nil) // of jobs that were replaced
+	return a, err
 }
 
 // batch is an Enqueue under way.
 type batch struct {
 	s          *State
 	at         job.At                  // of the next event
+	first      job.Position            // of its events
 	chosen     map[string]int          // chosen id → index of the first spec that has it; nil for a single spec
 	waiting    map[string]int          // waiting jobs by queue, with those of the batch; only if there is a limit
 	limit      int                     // queue_max; 0 = none
 	chosenKeys map[string]job.Position // keys of the jobs with chosen ids; nil unless those that exist are skipped
 	mine       map[string]twin         // jobs of the batch by unique key; nil = none
 	replaced   map[job.Position]bool   // jobs that the batch cancels; nil = none
+	born       map[string]born         // what stands for the ids of the batch; nil unless some of several specs have parents
+	ended      int                     // jobs that have ended because of a parent
 	maxRetries *uint32                 // of the settings: shared by all specs that say nothing
 }
 
 func newBatch(s *State, at job.At, specs []job.Spec) batch {
 	config := s.Jobs.Config()
 	maxRetries := config.MaxRetries // of its own: the events must not keep the whole config
-	b := batch{s: s, at: at, limit: int(config.QueueMax), maxRetries: &maxRetries}
+	b := batch{s: s, at: at, first: at.Position, limit: int(config.QueueMax), maxRetries: &maxRetries}
 	if b.limit > 0 {
 		b.waiting = map[string]int{}
 	}
 	if len(specs) == 1 {
 		return b // it cannot clash with another
+	}
+	if slices.ContainsFunc(specs, func(s job.Spec) bool { return len(s.After) > 0 }) {
+		b.born = map[string]born{}
 	}
 	b.chosen = map[string]int{}
 	for i := range specs {
@@ -153,6 +171,7 @@ func (b *batch) admitted(i int, e *job.JobEnqueued) {
 		}
 		b.mine[name] = twin{key: b.at.Position, id: spec.ID, queue: spec.Queue, state: job.Pending, batch: true}
 	}
+	b.bear(spec.ID, b.at.Position)
 	b.at.Position++
 }
 

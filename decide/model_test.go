@@ -29,6 +29,7 @@ type sequence struct {
 	*world
 	ready  map[job.Position]int64 // due times of waiting jobs that were due once
 	queues queuesModel
+	after  afterModel
 }
 
 // do carries out a command: a refusal is one of the errors, and all events are legal.
@@ -130,6 +131,7 @@ func drawSpec(t *rapid.T) job.Spec {
 	if rapid.Bool().Draw(t, "tags") {
 		spec.Tags = map[string]string{"x": "1", "y": "2"}
 	}
+	drawParents(t, &spec)
 	return spec
 }
 
@@ -164,6 +166,7 @@ func drawOutcome(t *rapid.T) decide.Outcome {
 // check holds the invariants of all three states.
 func (q *sequence) check(t *rapid.T) {
 	q.agree()
+	q.after.check(t, q.Jobs)
 	var waiting []job.Schedule
 	counts := q.Jobs.Counts()
 	seen := counts
@@ -188,7 +191,7 @@ func (q *sequence) check(t *rapid.T) {
 		if b.Deadline != 0 && (deadline == 0 || b.Deadline < deadline) {
 			deadline = b.Deadline
 		}
-		if b.Held {
+		if b.Held || b.Parents > 0 {
 			heldWaiting++
 			continue
 		}
@@ -251,7 +254,7 @@ func rank(s job.Schedule) int64 {
 func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		q := &sequence{world: newWorld(t), ready: map[job.Position]int64{}, queues: newQueuesModel()}
+		q := &sequence{world: newWorld(t), ready: map[job.Position]int64{}, queues: newQueuesModel(), after: newAfterModel()}
 		started := 0
 		start := func(t *rapid.T) {
 			started++
@@ -346,6 +349,10 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 			"limit": func(t *rapid.T) {
 				limits := drawLimits(t)
 				events, err := decide.LimitQueue(q.State, q.at, rapid.SampledFrom(modelQueues).Draw(t, "queue"), func(l *job.Limits) { *l = limits })
+				q.do(t, events, err)
+			},
+			"cascade": func(t *rapid.T) {
+				events, err := decide.Cascade(q.State, q.at)
 				q.do(t, events, err)
 			},
 			"worker starts": start,

@@ -52,11 +52,17 @@ type Outcome struct {
 // job's cancellation was asked for, the job is cancelled however the run ended, because many programs
 // end with exit code 0 when they get TERM; the event holds the result. What the job's spec says of an exit code comes
 // before the count of its attempts. A job whose next attempt would not come before its deadline is dead.
+// What the end of the job means for those that come after it follows in the same commit.
 //
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
 // that is none.
 func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, error) {
+	events, err := finish(s, at, o, backoffBase)
+	return cascade(s, events, err)
+}
+
+func finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, error) {
 	b, err := current(s, o.Job, o.Run)
 	if err != nil {
 		return nil, err
@@ -148,6 +154,11 @@ func hash(log [16]byte, run job.Position) uint64 {
 // once; it is dead if its on_crash says so or if its crashes exceed the setting max_crashes; it is
 // cancelled if that was asked for. Error: job.ErrStale as for [Finish].
 func RunLost(s *State, _ job.At, key, run job.Position) ([]job.Event, error) {
+	events, err := runLost(s, key, run)
+	return cascade(s, events, err)
+}
+
+func runLost(s *State, key, run job.Position) ([]job.Event, error) {
 	b, err := current(s, key, run)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	}
 	dst = appendText(dst, 20, s.Extra)
 	dst = appendText(dst, 21, s.ConcurrencyKey)
+	dst = appendParents(dst, s)
 	dst = appendText(dst, 28, s.Backoff)
 	dst = appendCodes(dst, 29, s.RetryOn)
 	dst = appendCodes(dst, 30, s.DeadOn)
@@ -82,6 +83,7 @@ func DecodeEnqueued(data string) (*JobEnqueued, error) {
 	e, s := &made.event, &made.event.Spec
 	s.Queue = DefaultQueue
 	r := readerOf(data)
+	var on []AfterOn // of the parents
 	for r.next() {
 		switch r.num {
 		case 1:
@@ -105,6 +107,8 @@ func DecodeEnqueued(data string) (*JobEnqueued, error) {
 			s.Payload = r.bytes()
 		case 10:
 			s.Argv = append(s.Argv, r.text())
+		case 26:
+			on = append(on, AfterOn(r.enum()))
 		default:
 			r.rareOfSpec(s)
 		}
@@ -112,6 +116,7 @@ func DecodeEnqueued(data string) (*JobEnqueued, error) {
 	if r.err != nil {
 		return nil, r.failure(KindJobEnqueued)
 	}
+	s.spread(on)
 	if s.Queue == "" { // other encoders may write the empty text
 		s.Queue = DefaultQueue
 	}
@@ -143,6 +148,10 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.Extra = r.bytes()
 	case 21:
 		s.ConcurrencyKey = r.text()
+	case 25:
+		s.After = append(s.After, Parent{Key: Position(r.uint())})
+	case 27:
+		s.OnParentFailure = OnParentFailure(r.enum())
 	case 28:
 		s.Backoff = Backoff(r.text())
 	case 29:
@@ -182,7 +191,9 @@ type Peek struct {
 	OnCrash        OnCrash
 	UniqueKey      string // "" = none
 	ConcurrencyKey string // "" = none
-	Deadline       int64  // Unix nanoseconds; 0 = none
+	After          bool   // it has parents: see PeekParents
+	OnParent       OnParentFailure
+	Deadline       int64 // Unix nanoseconds; 0 = none
 }
 
 // PeekEnqueued reads a Peek from an encoded JobEnqueued event. It allocates nothing. It passes over the
@@ -211,6 +222,11 @@ func PeekEnqueued(data string) (Peek, error) {
 			p.UniqueKey = r.text()
 		case 21:
 			p.ConcurrencyKey = r.text()
+		case 25:
+			r.uint()
+			p.After = true
+		case 27:
+			p.OnParent = OnParentFailure(r.enum())
 		case 35:
 			p.Deadline = r.time()
 		default:
@@ -233,7 +249,7 @@ func (r *reader) passOfSpec() {
 		r.raw()
 	case 11, 13, 24, 32, 37:
 		r.uint()
-	case 23:
+	case 23, 26:
 		r.enum()
 	case 29, 30, 31:
 		r.uint32()

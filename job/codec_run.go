@@ -156,7 +156,8 @@ func appendJobDied(dst []byte, e *JobDied) []byte {
 	dst = appendUint(dst, 2, uint64(e.Run))
 	dst = appendResult(dst, 3, &e.Result)
 	dst = appendUint(dst, 4, uint64(e.Why))
-	return appendUint(dst, 5, uint64(e.Failure))
+	dst = appendUint(dst, 5, uint64(e.Failure))
+	return appendUint(dst, 6, uint64(e.Parent))
 }
 
 func (r *reader) jobDied() *JobDied {
@@ -173,6 +174,8 @@ func (r *reader) jobDied() *JobDied {
 			e.Why = Why(r.enum())
 		case 5:
 			e.Failure = Why(r.enum())
+		case 6:
+			e.Parent = Position(r.uint())
 		default:
 			r.skip()
 		}

@@ -29,11 +29,11 @@ var samples = []Event{
 	JobClaimed{Job: 7, Worker: 300},
 	&JobCompleted{Job: 7, Run: 301, Result: sampleResult("")},
 	&JobFailed{Job: 7, Run: 301, Why: WhyTimeout, Result: sampleResult("no\xff\n"), NextAttemptAt: sampleTime + 4e9},
-	&JobDied{Job: 7, Run: 301, Why: WhyRetries, Failure: WhyExit, Result: sampleResult(strings.Repeat("x", 300))},
+	&JobDied{Job: 7, Run: 301, Why: WhyRetries, Failure: WhyExit, Result: sampleResult(strings.Repeat("x", 300)), Parent: 5},
 	RunLost{Job: 7, Run: 301, Worker: 300},
 	RunReturned{Job: 7, Run: 301, Why: WhySnooze, Due: sampleTime},
 	JobRetried{Job: 7, From: Dead, Reset: true, Due: 1_900_000_000_000_000_000, DeadlineLifted: true},
-	&JobCancelled{Job: 7, Run: 301, Result: sampleResult("bye")},
+	&JobCancelled{Job: 7, Run: 301, Result: sampleResult("bye"), Parent: 5},
 	KillRequested{Job: 7, Run: 301, Signal: 15, Cancel: true},
 	JobHeld{Job: 7},
 	JobReleased{Job: 7},
@@ -72,6 +72,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	Timeout: new(90 * time.Second), MaxRetries: new(uint32(0)), BackoffBase: new(1.5), BackoffMax: new(time.Duration(0)),
 	BackoffJitter: new(0.0), OnCrash: CrashDead, Backoff: "1s,1m",
 	RetryOn: ExitCodes{75, 111}, DeadOn: ExitCodes{2}, SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: time.Unix(0, sampleTime+1).UTC(), DeadlineIn: time.Hour, SecretEnv: []string{"PASSWORD", "TOKEN"},
+	After: []Parent{{Key: 3}, {Key: 300, On: OnFailure}}, OnParentFailure: ParentRelease,
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
 	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
 	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
@@ -312,7 +313,7 @@ func TestPeekEnqueued_SeesWhatDecodeEnqueuedSees(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := e.Spec
-		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, UniqueKey: s.UniqueKey, ConcurrencyKey: s.ConcurrencyKey}
+		want := Peek{ID: s.ID, Queue: s.Queue, Kind: s.Kind, Priority: s.Priority, Due: e.Due, OnCrash: s.OnCrash, After: s.After != nil, OnParent: s.OnParentFailure, UniqueKey: s.UniqueKey, ConcurrencyKey: s.ConcurrencyKey}
 		if s.MaxRetries != nil {
 			want.MaxRetries = *s.MaxRetries
 		}

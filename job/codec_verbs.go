@@ -33,7 +33,8 @@ func (r *reader) jobRetried() (e JobRetried) {
 func appendJobCancelled(dst []byte, e *JobCancelled) []byte {
 	dst = appendUint(dst, 1, uint64(e.Job))
 	dst = appendUint(dst, 2, uint64(e.Run))
-	return appendResult(dst, 3, &e.Result)
+	dst = appendResult(dst, 3, &e.Result)
+	return appendUint(dst, 4, uint64(e.Parent))
 }
 
 func (r *reader) jobCancelled() *JobCancelled {
@@ -46,6 +47,8 @@ func (r *reader) jobCancelled() *JobCancelled {
 			e.Run = Position(r.uint())
 		case 3:
 			r.result(&e.Result)
+		case 4:
+			e.Parent = Position(r.uint())
 		default:
 			r.skip()
 		}

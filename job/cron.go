@@ -83,6 +83,8 @@ func (c *Cron) Validate() error {
 		return invalid("overlap", c.Overlap.String(), wantOverlap)
 	case c.Job.ID != "":
 		return refusal("id: the jobs of a schedule get theirs from its name and the time of the tick")
+	case len(c.Job.After) > 0:
+		return refusal("after: the jobs of a schedule come after nothing but its ticks")
 	case !c.Job.RunAt.IsZero(), c.Job.Delay != 0:
 		return refusal("run_at and delay: the schedule says when its jobs are due")
 	case !c.Job.Deadline.IsZero():

@@ -172,6 +172,7 @@ const (
 	WhyError      Why = 8  // a handler returned an error or panicked
 	WhyNotStarted Why = 9  // returned: the machine could not start the command
 	WhySnooze     Why = 10 // returned: the job asked to be run later
+	WhyDependency Why = 11 // died: a job that it comes after ended in another way than it should
 	WhyDeadline   Why = 12 // died: its deadline had passed, or would have before its next attempt
 )
 
@@ -190,12 +191,14 @@ type JobFailed struct {
 }
 
 // JobDied moves a job to the dead letter queue: → dead. If Failure is not WhyNone the run failed in
-// that way and attempts+1; otherwise it was lost with its worker and crashes+1.
+// that way and attempts+1; otherwise it was lost with its worker and crashes+1. Of a job that dies because of
+// another one there is no run: nothing is counted.
 type JobDied struct {
 	Job, Run Position // Run 0 = the job waited
-	Why      Why      // retries, crashes, on_crash, exit, deadline
+	Why      Why      // retries, crashes, on_crash, exit, deadline, dependency
 	Failure  Why      // exit, signal, timeout, error; WhyNone = worker lost, or no run
 	Result   Result
+	Parent   Position // the job that ended in another way than it should; 0 unless Why is dependency
 }
 
 // RunLost says that the worker of a run died and that nothing of the run lives any more:
@@ -223,6 +226,8 @@ type JobRetried struct {
 type JobCancelled struct {
 	Job, Run Position
 	Result   Result // of Run; zero if none
+	// Parent is the job that ended in another way than it should, if Job is cancelled because of that; else 0.
+	Parent Position
 }
 
 // KillRequested asks the worker of a run to end it. If Cancel, the job is cancelled when the run has

@@ -29,7 +29,7 @@ var events = rapid.OneOf(
 	asEvent(rapid.Custom(func(t *rapid.T) *JobDied {
 		return &JobDied{
 			Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Why: whys.Draw(t, "why"),
-			Failure: whys.Draw(t, "failure"), Result: results.Draw(t, "result"),
+			Failure: whys.Draw(t, "failure"), Result: results.Draw(t, "result"), Parent: positions.Draw(t, "parent"),
 		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) RunLost {
@@ -48,7 +48,9 @@ var events = rapid.OneOf(
 		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) *JobCancelled {
-		return &JobCancelled{Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Result: results.Draw(t, "result")}
+		return &JobCancelled{
+			Job: positions.Draw(t, "job"), Run: positions.Draw(t, "run"), Result: results.Draw(t, "result"), Parent: positions.Draw(t, "parent"),
+		}
 	})),
 	asEvent(rapid.Custom(func(t *rapid.T) KillRequested {
 		return KillRequested{
@@ -222,6 +224,9 @@ func specs() *rapid.Generator[Spec] {
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
 		}
+		if s.After = parents.Draw(t, "after"); s.After != nil {
+			s.OnParentFailure = rapid.SampledFrom([]OnParentFailure{ParentDead, ParentCancel, ParentRelease}).Draw(t, "on_parent_failure")
+		}
 		if rapid.Bool().Draw(t, "deadline") {
 			s.Deadline = time.Unix(0, rapid.Int64().Draw(t, "deadline at")).UTC()
 		}
@@ -283,6 +288,13 @@ func validSpecs() *rapid.Generator[Spec] {
 			s.Kind = rapid.StringMatching(`[a-z]{1,10}`).Draw(t, "kind")
 			s.Payload = rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage(`null`), json.RawMessage(`{"a":[1,"<b>"]}`)}).Draw(t, "payload")
 		}
+		if rapid.Bool().Draw(t, "after") {
+			s.After = []Parent{{ID: "one"}, {ID: "é two"}}[:rapid.IntRange(1, 2).Draw(t, "parents")]
+			for i := range s.After {
+				s.After[i].On = afterOns.Draw(t, "after_on")
+			}
+			s.OnParentFailure = rapid.SampledFrom([]OnParentFailure{ParentDead, ParentCancel, ParentRelease}).Draw(t, "on_parent_failure")
+		}
 		if rapid.Bool().Draw(t, "extra") {
 			s.Extra = json.RawMessage(`{"colour":"<red>","size":1e3}`)
 		}
@@ -291,6 +303,11 @@ func validSpecs() *rapid.Generator[Spec] {
 }
 
 var (
+	afterOns = rapid.SampledFrom([]AfterOn{OnSuccess, OnFailure, OnAny})
+	parents  = rapid.Map(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Parent {
+		return Parent{Key: positions.Draw(t, "parent"), On: afterOns.Draw(t, "after_on")}
+	}), 0, 4), nilIfEmpty[[]Parent])
+
 	exitCodes  = rapid.Map(rapid.SliceOfN(rapid.Int32(), 0, 4), nilIfEmpty[[]int32])
 	validCodes = rapid.Map(rapid.SliceOfN(rapid.Int32Range(1, 255), 0, 4), func(c []int32) ExitCodes { return nilIfEmpty(ExitCodes(c).tidy()) })
 

@@ -19,14 +19,15 @@ type Job struct {
 	StartedAt     time.Time // of the current or last run; zero = never ran
 	FinishedAt    time.Time // when it became completed, dead or cancelled; zero = not yet
 
-	Run       Position // current or last run; 0 = never ran
-	Worker    Position // of that run
-	Exit      *int32   // exit code of the last ended run; nil if none, or ended by a signal or timeout
-	Signal    int32    // that ended the last ended run; 0 = none
-	Why       Why      // why it is dead or failed
-	LastError string   // "" = none: "Exit 3: …", "Signal 9: …", "Timeout after 2s: …", "Worker lost"
-	KillAsked bool     // its current run was asked to end
-	Held      bool     // nobody claims it until it is released
+	Run         Position // current or last run; 0 = never ran
+	Worker      Position // of that run
+	Exit        *int32   // exit code of the last ended run; nil if none, or ended by a signal or timeout
+	Signal      int32    // that ended the last ended run; 0 = none
+	Why         Why      // why it is dead or failed
+	ParentsLeft uint32   // parents that have not ended as they should, and that it waits for; 0 = it waits for none
+	LastError   string   // "" = none: "Exit 3: …", "Signal 9: …", "Timeout after 2s: …", "Worker lost"
+	KillAsked   bool     // its current run was asked to end
+	Held        bool     // nobody claims it until it is released
 	// QueuePaused says that the job waits, and that its queue is paused.
 	QueuePaused bool
 	// LeftBehind holds the pids of what its last run left alive, for who prints one job: the log does not know

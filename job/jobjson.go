@@ -35,6 +35,9 @@ type jobJSON struct {
 	BackoffMax     string            `json:"backoff_max,omitempty"`
 	BackoffJitter  *float64          `json:"backoff_jitter,omitempty"`
 	OnCrash        OnCrash           `json:"on_crash,omitempty"`
+	After          []string          `json:"after,omitempty"`
+	AfterOn        any               `json:"after_on,omitempty"`
+	OnParent       OnParentFailure   `json:"on_parent_failure,omitempty"`
 	RetryOn        ExitCodes         `json:"retry_on,omitempty"`
 	DeadOn         ExitCodes         `json:"dead_on,omitempty"`
 	SnoozeOn       ExitCodes         `json:"snooze_on,omitempty"`
@@ -56,6 +59,7 @@ type jobJSON struct {
 	Why         Why        `json:"why,omitempty"`
 	StartedAt   *time.Time `json:"started_at,omitempty"`
 	FinishedAt  *time.Time `json:"finished_at,omitempty"`
+	ParentsLeft uint32     `json:"parents_left,omitempty"`
 	KillAsked   bool       `json:"kill_asked,omitempty"`
 	Held        bool       `json:"held,omitempty"`
 	QueuePaused bool       `json:"queue_paused,omitempty"`
@@ -83,14 +87,15 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority, ConcurrencyKey: s.ConcurrencyKey,
 		RunAt: orNull(s.RunAt), Deadline: s.DeadlineText(), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
 		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
-		Backoff: s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
+		OnParent: s.OnParentFailure,
+		Backoff:  s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
 		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
 		Env: s.Env, SecretEnv: s.SecretEnv, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
 		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked, Held: j.Held,
-		QueuePaused: j.QueuePaused,
-		LeftBehind:  j.LeftBehind,
+		QueuePaused: j.QueuePaused, ParentsLeft: j.ParentsLeft,
+		LeftBehind: j.LeftBehind,
 
 		Position: j.Key, EnqueuedAt: orNull(j.EnqueuedAt), Run: j.Run, Worker: j.Worker,
 		CallerDir: j.CallerDir, CallerPath: j.CallerPath,
@@ -104,6 +109,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	if s.OnClash != ClashRefuse {
 		v.OnClash = s.OnClash.String()
 	}
+	v.After, v.AfterOn = s.afterJSON()
 	if s.Delay != 0 {
 		v.Delay = FormatDuration(s.Delay)
 	}

@@ -17,12 +17,13 @@ func fullJob() Job {
 			Queue: "slow", ConcurrencyKey: "host 7", Priority: 1, RunAt: at, Delay: 90 * time.Second,
 			Timeout: new(time.Duration(0)), MaxRetries: new(uint32(5)), BackoffBase: new(2.0), BackoffMax: new(24 * time.Hour),
 			BackoffJitter: new(0.5), OnCrash: CrashDead, UniqueKey: "k", UniqueFor: time.Hour, OnClash: ClashReplace, Backoff: "1s,1m", RetryOn: ExitCodes{75}, DeadOn: ExitCodes{2, 3},
-			SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: at, Env: map[string]string{"B": "2", "A": "1"}, SecretEnv: []string{"T"}, Cwd: "/srv", Stdin: "@in",
+			SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: at,
+			After: []Parent{{ID: "p"}, {Key: 4, On: OnAny}}, OnParentFailure: ParentCancel, Env: map[string]string{"B": "2", "A": "1"}, SecretEnv: []string{"T"}, Cwd: "/srv", Stdin: "@in",
 			Tags: map[string]string{"t": "x"}, CreatedAt: at, Extra: json.RawMessage(`{"colour":"red"}`),
 		},
 		State: Failed, Attempts: 2, MaxRetries: 5, Runs: 3, Crashes: 1,
 		EnqueuedAt: at, CreatedAt: at, UpdatedAt: at, NextAttemptAt: at.Add(5e8), StartedAt: at, FinishedAt: at,
-		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, Held: true, QueuePaused: true, LeftBehind: []int{4711},
+		Run: 9, Worker: 8, Exit: new(int32(0)), Signal: 9, Why: WhyExit, LastError: "Exit 3: <no>", KillAsked: true, ParentsLeft: 2, Held: true, QueuePaused: true, LeftBehind: []int{4711},
 		CallerDir: "/home", CallerPath: "/bin",
 	}
 }
@@ -35,10 +36,11 @@ func TestMarshalJSON_WritesEverythingInOrder(t *testing.T) {
 		`,"updated_at":` + at + `,"next_attempt_at":"2030-01-31T08:00:01Z","last_error":"Exit 3: <no>",` +
 		`"argv":["make","a b"],"kind":"mail","payload":{"a":"<"},"queue":"slow","priority":1,"concurrency_key":"host 7","run_at":` + at +
 		`,"delay":"1m30s","deadline":` + at + `,"timeout":"0","backoff":"1s,1m","backoff_base":2,"backoff_max":"24h","backoff_jitter":0.5,"on_crash":"dead",` +
+		`"after":["p","#4"],"after_on":["success","any"],"on_parent_failure":"cancel",` +
 		`"retry_on":[75],"dead_on":[2,3],"snooze_on":[99],"snooze":"1h","unique_key":"k","unique_scope":"1h","on_clash":"replace",` +
 		`"env":{"A":"1","B":"2"},"secret_env":["T"],"cwd":"/srv","stdin":"@in","tags":{"t":"x"},"extra":{"colour":"red"},` +
 		`"runs":3,"crashes":1,"exit_code":0,"signal":9,"why":"exit","started_at":` + at + `,"finished_at":` + at +
-		`,"kill_asked":true,"held":true,"queue_paused":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
+		`,"parents_left":2,"kill_asked":true,"held":true,"queue_paused":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

@@ -82,7 +82,7 @@ var whyNames = [...]string{
 	WhyNone: "none", WhyExit: "exit", WhySignal: "signal", WhyTimeout: "timeout",
 	WhyRetries: "retries", WhyCrashes: "crashes", WhyOnCrash: "on_crash", WhyStop: "stop",
 	WhyError: "error", WhyNotStarted: "not_started",
-	WhySnooze: "snooze", WhyDeadline: "deadline",
+	WhySnooze: "snooze", WhyDependency: "dependency", WhyDeadline: "deadline",
 }
 
 func (w Why) String() string {

@@ -39,6 +39,7 @@ type specParser struct {
 	data     []byte
 	spec     Spec
 	given    map[string]bool // the names that are there and not null
+	on       []AfterOn       // after_on
 	unknown  []member
 	extra    []member
 	warnings []string
@@ -63,6 +64,9 @@ func (p *specParser) parse() error {
 	}
 	if p.spec.Argv != nil && p.spec.Command == Quote(p.spec.Argv) {
 		p.spec.Command = "" // a printed job shows argv as a command too
+	}
+	if err := p.spreadAfterOn(); err != nil {
+		return err
 	}
 	return p.keepUnknown()
 }

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +14,8 @@ func peekSeeds() [][]byte {
 	full := &job.JobEnqueued{Due: 7, Spec: job.Spec{
 		ID: "full", Argv: []string{"make", "-j4"}, Kind: "mail", Payload: []byte("1"), Queue: "builds", Priority: -3,
 		Timeout: new(time.Minute), MaxRetries: new(uint32(9)), BackoffBase: new(1.5), BackoffMax: new(time.Hour),
-		BackoffJitter: new(0.25), OnCrash: job.CrashDead, Env: map[string]string{"A": "1"}, Cwd: "/src",
+		BackoffJitter: new(0.25), OnCrash: job.CrashDead,
+		After: []job.Parent{{Key: 3}, {Key: 300, On: job.OnAny}}, OnParentFailure: job.ParentCancel, Env: map[string]string{"A": "1"}, Cwd: "/src",
 		Stdin: "@in", Tags: map[string]string{"z": ""}, CreatedAt: time.Unix(1e9, 0), Extra: []byte("{}"),
 	}}
 	plain := &job.JobEnqueued{Spec: job.Spec{ID: "a", Command: "true", MaxRetries: new(uint32)}}
@@ -37,13 +39,17 @@ func peekAgrees(t *testing.T, data string) {
 	}
 	want := job.Peek{
 		ID: e.Spec.ID, Queue: e.Spec.Queue, Kind: e.Spec.Kind, Priority: e.Spec.Priority,
-		Due: e.Due, MaxRetries: retries, OnCrash: e.Spec.OnCrash, UniqueKey: e.Spec.UniqueKey, ConcurrencyKey: e.Spec.ConcurrencyKey,
+		Due: e.Due, MaxRetries: retries, OnCrash: e.Spec.OnCrash,
+		After: e.Spec.After != nil, OnParent: e.Spec.OnParentFailure, UniqueKey: e.Spec.UniqueKey, ConcurrencyKey: e.Spec.ConcurrencyKey,
 	}
 	if d := e.Spec.Deadline; !d.IsZero() {
 		want.Deadline = d.UnixNano()
 	}
 	if p != want {
 		t.Fatalf("% x: PeekEnqueued reads %+v, want %+v", data, p, want)
+	}
+	if parents := job.PeekParents(data); !slices.Equal(parents, e.Spec.After) {
+		t.Fatalf("% x: PeekParents reads %v, want %v", data, parents, e.Spec.After)
 	}
 }
 

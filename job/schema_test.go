@@ -117,6 +117,8 @@ func TestSchema_NumbersAreThoseOfTheCode(t *testing.T) {
 		}
 		return m
 	}
+	wantEnum(t, file, "AfterOn", numbers(afterOnNames[:]))
+	wantEnum(t, file, "OnParentFailure", numbers(onParentFailureNames[:]))
 	wantEnum(t, file, "Missed", numbers(missedNames[:]))
 	wantEnum(t, file, "Overlap", numbers(overlapNames[:]))
 	wantEnum(t, file, "Skip", numbers(skipNames[:]))
@@ -205,6 +207,15 @@ func fill(t fataler, m protoreflect.Message, v reflect.Value) {
 			continue
 		case name == "RunAt", name == "Delay", name == "OnClash": // moved into Due, or only for the enqueue
 			continue
+		case name == "After":
+			spec := v.Interface().(Spec)
+			_, on := spec.AfterFields()
+			setField(t, m, m.Descriptor().Fields().ByName("after_on"), reflect.ValueOf(on))
+			var keys []Position
+			for _, p := range spec.After {
+				keys = append(keys, p.Key)
+			}
+			value = reflect.ValueOf(keys)
 		case name == "Queue" && value.String() == DefaultQueue:
 			continue
 		case name == "End":

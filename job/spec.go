@@ -60,6 +60,9 @@ type Spec struct {
 	BackoffJitter *float64       // 0–1: up to this share of the delay is added
 	OnCrash       OnCrash
 
+	After           []Parent // jobs that have to end first, at most MaxParents; nil = none
+	OnParentFailure OnParentFailure
+
 	RetryOn  ExitCodes     // only a failure with one of these is retried; signals and timeouts are. Excludes DeadOn
 	DeadOn   ExitCodes     // a failure with one of these is not retried
 	SnoozeOn ExitCodes     // a run that ends with one of these counts for nothing: the job waits for Snooze

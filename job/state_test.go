@@ -11,6 +11,7 @@ func TestState_Transitions(t *testing.T) {
 		{Pending, Processing}:   "claim",
 		{Pending, Dead}:         "deadline",
 		{Pending, Cancelled}:    "cancel",
+		{Pending, Dead}:         "a parent failed",
 		{Processing, Completed}: "success",
 		{Processing, Failed}:    "failure",
 		{Processing, Dead}:      "the last failure",

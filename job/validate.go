@@ -35,7 +35,7 @@ func (s *Spec) Validate() error {
 
 // specChecks cost most last.
 var specChecks = []func(*Spec) error{
-	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers, (*Spec).checkRetries,
+	(*Spec).checkID, (*Spec).checkWork, (*Spec).checkNames, (*Spec).checkTimes, (*Spec).checkNumbers, (*Spec).checkRetries, (*Spec).checkAfter,
 	(*Spec).checkUnique, (*Spec).checkEnv, (*Spec).checkSecrets, (*Spec).checkTags, (*Spec).checkInput, (*Spec).checkJSON, (*Spec).checkSize,
 }
 
@@ -313,7 +313,7 @@ func (s *Spec) checkJSON() error {
 func (s *Spec) checkSize() error {
 	const most = 12 // bytes that the encoding adds to a text of this size, or to an entry of a map
 	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra) +
-		len(s.Backoff) + most*(len(s.RetryOn)+len(s.DeadOn)+len(s.SnoozeOn))
+		len(s.Backoff) + most*(len(s.After)+len(s.RetryOn)+len(s.DeadOn)+len(s.SnoozeOn))
 	for _, name := range s.SecretEnv {
 		rough += len(name) + most
 	}

@@ -126,11 +126,19 @@ func (c *chronicle) enqueue(t *rapid.T) {
 	if rapid.Bool().Draw(t, "chosen") {
 		spec.ID = fmt.Sprint("job", rapid.IntRange(0, 40).Draw(t, "id"))
 	}
+	for range rapid.IntRange(0, min(2, len(c.ids))).Draw(t, "parents") {
+		p := job.Parent{ID: rapid.SampledFrom(c.ids).Draw(t, "after"), On: rapid.SampledFrom([]job.AfterOn{job.OnSuccess, job.OnFailure, job.OnAny}).Draw(t, "on")}
+		if c.lived.Jobs.Key(p.ID) != 0 && !slices.Contains(spec.After, p) {
+			spec.After, spec.OnParentFailure = append(spec.After, p), job.OnParentFailure(rapid.IntRange(0, 2).Draw(t, "on_parent_failure"))
+		}
+	}
 	c.at.Rand++
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		events, err := decide.Enqueue(s, c.at, []job.Spec{spec}, false)
-		if n := len(events); n > 0 {
-			spec.ID = events[n-1].(*job.JobEnqueued).Spec.ID
+		for _, e := range events {
+			if e, ok := e.(*job.JobEnqueued); ok {
+				spec.ID = e.Spec.ID
+			}
 		}
 		return events, err
 	})
@@ -320,6 +328,16 @@ func (c *chronicle) check(t *rapid.T) {
 }
 
 // ask compares answers.
+// childrenOf returns the children of a job that are there.
+func childrenOf(p *projection.Projection, key job.Position) (list []projection.Child) {
+	for c := range p.Children(key, 0) {
+		if _, there := p.Brief(c.Key); there {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 	f := projection.Filter{
 		Queue:  rapid.SampledFrom([]string{"", "mail", "none"}).Draw(t, "queue"),
@@ -349,6 +367,9 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 		key := c.lived.Jobs.Key(id)
 		if got := p.Key(id); got != key {
 			t.Fatalf("key of %s: got %d, want %d", id, got, key)
+		}
+		if got, want := childrenOf(p, key), childrenOf(c.lived.Jobs, key); !slices.Equal(got, want) {
+			t.Fatalf("children of %s: got %v, want %v", id, got, want)
 		}
 		got, ok := p.Brief(key)
 		want, there := c.lived.Jobs.Brief(key)

@@ -24,7 +24,9 @@ const (
 	sectionUnique     = 9  // unique keys of the jobs that are only here: (hash u64 · key u64) in order
 	sectionUniqueLive = 10 // the same of all jobs here that wait or run
 
-	sections = 11
+	sectionChildren = 11 // see level.children
+
+	sections = 12
 )
 
 // jobSections are those of jobs, and the states of the jobs in them.
@@ -49,7 +51,7 @@ var jobSections = [...]struct {
 // Keys are counted from the one that the block begins with, offsets from the first job. A job is, as
 // numbers (uvarints, of which those that may be negative are zigzag) and texts (length and bytes):
 //
-//	state · flags · [due] · [life] · [enqueued at · rank · caller · JobEnqueued event]
+//	state · flags · [due] · [parents left] · [life] · [enqueued at · rank · caller · JobEnqueued event]
 //
 // What never changes, the last part, is only in the oldest file that has the job. Times are counted from the
 // block's base time.
@@ -74,6 +76,7 @@ const (
 	blockDue   = 1 << iota // it waits for a time
 	blockLived             // it has a life
 	blockWhole             // what never changes follows
+	blockLeft              // it waits for parents
 )
 
 // add appends a job. caller is the number in the file of who enqueued it; not whole leaves out what never
@@ -95,9 +98,15 @@ func (b *jobBlock) add(f *found, caller uint32, whole bool) {
 	if whole {
 		flags |= blockWhole
 	}
+	if r.left > 0 {
+		flags |= blockLeft
+	}
 	c.numbers(uint64(r.state), flags)
 	if r.due != 0 {
 		c.signed(r.due - b.base)
+	}
+	if r.left > 0 {
+		c.numbers(uint64(r.left))
 	}
 	if f.lived {
 		b.addLife(f)
@@ -203,6 +212,9 @@ func (b *jobs) job(i int, callers []caller) (found, error) {
 	flags := t.number()
 	if flags&blockDue != 0 {
 		r.due = b.base + t.signed()
+	}
+	if flags&blockLeft != 0 {
+		r.left = uint32(t.number())
 	}
 	if f.lived = flags&blockLived != 0; f.lived {
 		f.takeLife(&t, b.base)

@@ -45,7 +45,7 @@ func (c *canon) flag(b bool) {
 
 func (c *canon) job(f *found) {
 	r, l := &f.record, &f.life
-	c.numbers(uint64(f.key), uint64(r.state), uint64(r.enqueuedAt), uint64(r.due), uint64(r.rank))
+	c.numbers(uint64(f.key), uint64(r.state), uint64(r.enqueuedAt), uint64(r.due), uint64(r.rank), uint64(r.left))
 	c.text(f.spec)
 	c.texts([]string{f.caller.dir, f.caller.path})
 	c.flag(f.lived)

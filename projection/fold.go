@@ -22,10 +22,11 @@ func (e *MisfitError) Error() string {
 type Change struct {
 	Job      job.Position // that waits now, or does so no longer; 0 = none
 	Waiting  bool
-	Schedule job.Schedule // if Waiting
-	Began    job.Position // the run of the job that begins; 0 = none does
-	Freed    string       // concurrency key of the job, of which a run has ended; "" = it has none, or none has
-	Gate     string       // the queue whose [Projection.Opens] may have changed; "" = none
+	Schedule job.Schedule   // if Waiting
+	Began    job.Position   // the run of the job that begins; 0 = none does
+	Freed    string         // concurrency key of the job, of which a run has ended; "" = it has none, or none has
+	Released []job.Schedule // of other jobs, which wait for no parents any more
+	Gate     string         // the queue whose [Projection.Opens] may have changed; "" = none
 }
 
 // Fold takes the next event. It cannot fail: an event that does not fit is a broken promise of decide,
@@ -70,6 +71,10 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	case e.ID == "" || p.Key(e.ID) != 0:
 		err = p.misfit(at, &job.JobEnqueued{}, "the id must be new")
 	}
+	var after birth
+	if err == nil && e.After {
+		after, err = p.birth(at, &e, job.PeekParents(p.specs.text(spec)))
+	}
 	if err != nil {
 		p.specs.remove(spec)
 		return Change{}, err
@@ -80,7 +85,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	r := record{
 		enqueuedAt: at.Time, due: e.Due, spec: spec, caller: p.callers.numberOf(at.Actor),
 		lane: p.lanes.number(e.Queue, e.Kind), priority: e.Priority, maxRetries: e.MaxRetries,
-		state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "", keyed: e.ConcurrencyKey != "",
+		left: after.left, state: job.Pending, onCrash: e.OnCrash, unique: e.UniqueKey != "", keyed: e.ConcurrencyKey != "",
 		dated: e.Deadline != 0,
 	}
 	if r.rank = e.Due; e.Due == 0 {
@@ -91,6 +96,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	if r.unique {
 		p.uniques.enqueued(at.Position, e.UniqueKey)
 	}
+	p.bear(at.Position, &after)
 	p.counts[job.Pending]++
 	p.queueOf(j.record()).counts[job.Pending]++
 	if r.dated {

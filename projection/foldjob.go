@@ -42,7 +42,8 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 		l.flags &^= killAsked | cancelAsked
 		delete(p.kills, r.life)
 	}
-	waited, ended := r.state.Waiting(), r.state == job.Processing
+	from := r.state
+	waited, ended := from.Waiting(), from == job.Processing
 	r.due, l.finishedAt, l.ended, l.why = 0, 0, 0, job.WhyNone
 	p.turn(j, p.apply(at, j, e))
 	if r.state.Ended() {
@@ -62,6 +63,7 @@ func (p *Projection) foldJob(at job.At, key job.Position, e job.Event) (Change, 
 	if ended || r.state == job.Processing {
 		p.ran(at, j, &change)
 	}
+	change.Released = p.tellChildren(j, from)
 	return change, nil
 }
 
@@ -83,8 +85,8 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	switch e := e.(type) {
 	case job.JobClaimed:
 		switch {
-		case !r.state.Waiting() || p.isHeld(r):
-			return "the job must wait, and not be held"
+		case !p.claimable(r):
+			return "the job must wait, and neither be held nor wait for parents"
 		case p.worker(e.Worker) == nil:
 			return "the worker must be known"
 		}
@@ -114,6 +116,9 @@ func (p *Projection) unfit(j place, e job.Event) string {
 			if !r.state.Waiting() {
 				return "the job must wait"
 			}
+			if e.Parent != 0 {
+				return p.unfitParent(r, e.Run, e.Parent)
+			}
 			return ""
 		}
 		run = e.Run
@@ -127,6 +132,9 @@ func (p *Projection) unfit(j place, e job.Event) string {
 	case *job.JobFailed:
 		run = e.Run
 	case *job.JobDied:
+		if e.Why == job.WhyDependency {
+			return p.unfitParent(r, e.Run, e.Parent)
+		}
 		if e.Run == 0 {
 			return unfitWithoutRun(r, e)
 		}
@@ -179,6 +187,8 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 		return job.Failed
 	case *job.JobDied:
 		switch {
+		case e.Why == job.WhyDependency:
+			p.because(r, e.Parent, j.key())
 		case e.Run == 0:
 		case e.Failure == job.WhyNone:
 			p.lost(r)
@@ -207,6 +217,9 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 	case *job.JobCancelled:
 		if e.Run != 0 {
 			l.exited(job.WhyNone, &e.Result)
+		}
+		if e.Parent != 0 {
+			p.because(r, e.Parent, j.key())
 		}
 		return job.Cancelled
 	}
@@ -259,6 +272,11 @@ func (p *Projection) turn(j place, to job.State) {
 	r.state = to
 }
 
+// claimable says that the job waits for nothing but its time and a worker.
+func (p *Projection) claimable(r *record) bool {
+	return r.state.Waiting() && r.left == 0 && !p.isHeld(r)
+}
+
 // isHeld says that the job is held.
 func (p *Projection) isHeld(r *record) bool {
 	return r.life != 0 && p.lives.at(r.life-1).flags&held != 0
@@ -271,7 +289,7 @@ func (p *Projection) queueOf(r *record) *queue {
 // change tells the timeline about a job.
 func (p *Projection) change(j place) Change {
 	r := j.record()
-	if !r.state.Waiting() || p.isHeld(r) {
+	if !p.claimable(r) {
 		return Change{Job: j.key()}
 	}
 	return Change{Job: j.key(), Waiting: true, Schedule: p.schedule(j)}

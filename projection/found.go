@@ -156,7 +156,7 @@ func (f *found) job() job.Job {
 	out := job.Job{
 		Key: f.key, Spec: f.event().Spec, State: f.record.state, MaxRetries: f.record.maxRetries,
 		EnqueuedAt: enqueued, CreatedAt: enqueued, UpdatedAt: enqueued,
-		CallerDir: f.caller.dir, CallerPath: f.caller.path,
+		ParentsLeft: f.record.left, CallerDir: f.caller.dir, CallerPath: f.caller.path,
 	}
 	if given := out.Spec.CreatedAt; !given.IsZero() {
 		out.CreatedAt = given

@@ -41,6 +41,7 @@ type Projection struct {
 	rank     int64             // the highest of a job that was due at once when it was enqueued
 	repairs  map[string]bool   // names in quarantine that a LogRepaired event has
 	crons    crons
+	after    after
 	held     int       // jobs that are held
 	dates    deadlines // of what is in memory
 
@@ -77,6 +78,7 @@ func New() *Projection {
 		lanes:    newLanes(),
 		callers:  newCallers(),
 		crons:    newCrons(),
+		after:    newAfter(),
 		dates:    newDeadlines(),
 	}
 }

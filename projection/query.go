@@ -37,11 +37,12 @@ type Brief struct {
 	Run, Worker          job.Position // current or last run and its worker; 0 = never ran
 	Schedule             job.Schedule // Due is meaningful while State.Waiting()
 	OnCrash              job.OnCrash
-	Deadline             int64 // Unix nanoseconds; 0 = none
-	KillAsked            bool  // the current run was asked to end: see Kills
-	CancelAsked          bool  // … and the job is to be cancelled then
-	Held                 bool  // nobody claims it
-	Unique               bool  // it has a unique key
+	Deadline             int64  // Unix nanoseconds; 0 = none
+	Parents              uint32 // that it waits for
+	KillAsked            bool   // the current run was asked to end: see Kills
+	CancelAsked          bool   // … and the job is to be cancelled then
+	Held                 bool   // nobody claims it
+	Unique               bool   // it has a unique key
 }
 
 // Brief returns the short form of the job with this key. Of a job in memory it decodes and allocates nothing.
@@ -55,7 +56,7 @@ func (p *Projection) Brief(key job.Position) (Brief, bool) {
 
 func (f *found) brief() Brief {
 	b := Brief{
-		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Schedule: f.schedule(), Unique: f.record.unique,
+		Key: f.key, State: f.record.state, MaxRetries: f.record.maxRetries, OnCrash: f.record.onCrash, Parents: f.record.left, Schedule: f.schedule(), Unique: f.record.unique,
 	}
 	if f.record.dated && f.life.flags&lifted == 0 {
 		b.Deadline = f.head().Deadline
@@ -106,5 +107,8 @@ func (p *Projection) Job(key job.Position) (job.Job, bool) {
 func (p *Projection) tell(f *found) job.Job {
 	j := f.job()
 	j.QueuePaused = j.State.Waiting() && p.isPaused(f.queue)
+	for i, parent := range j.Spec.After {
+		j.Spec.After[i].ID = p.ID(parent.Key)
+	}
 	return j
 }

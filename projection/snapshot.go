@@ -51,7 +51,7 @@ func Load(files []File) *Projection {
 func (p *Projection) Live() bool { return p.live || len(p.base.levels) == 0 }
 
 // LoadLive brings all jobs that wait or run into memory, and yields what the timeline must know of them:
-// those that wait and are not held.
+// those that wait, not for parents, and are not held.
 // Later ones are told by the folds.
 func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
 	if !p.Live() {
@@ -60,7 +60,7 @@ func (p *Projection) LoadLive() iter.Seq[job.Schedule] {
 	}
 	return func(yield func(job.Schedule) bool) {
 		for f := range p.inMemory(Filter{States: []job.State{job.Pending, job.Failed}}) {
-			if f.life.flags&held == 0 && !yield(f.schedule()) {
+			if f.record.left == 0 && f.life.flags&held == 0 && !yield(f.schedule()) {
 				return
 			}
 		}
@@ -130,6 +130,7 @@ func (p *Projection) Rebase(files []File) bool {
 	}
 	p.live = p.Live()
 	p.base = loaded.base
+	p.trim()
 	known := func(r *record) bool {
 		return r.here() && r.state.Ended() && p.lives.at(r.life-1).ended <= p.base.at
 	}
@@ -219,6 +220,7 @@ type fileWriter struct {
 	ids       hashIndex
 	unique    hashIndex // unique keys
 	live      hashIndex // … of jobs that wait or run
+	children  hashIndex // of each job: the other way round, see level.children
 	moved     numberBlock
 	movedKeys []uint64
 }
@@ -273,6 +275,9 @@ func (w *fileWriter) index(f *found, isNew bool) {
 	if isNew && !madeBy(head.ID, f.key) {
 		w.ids.add(head.ID, f.key)
 	}
+	if isNew && head.After {
+		w.children.addParents(f)
+	}
 	if isNew && head.UniqueKey != "" {
 		w.unique.add(head.UniqueKey, f.key)
 	}
@@ -296,7 +301,7 @@ func (w *fileWriter) finish(p *Projection) error {
 	for _, index := range []struct {
 		entries hashIndex
 		section uint16
-	}{{w.ids, sectionIDs}, {w.unique, sectionUnique}, {w.live, sectionUniqueLive}} {
+	}{{w.ids, sectionIDs}, {w.unique, sectionUnique}, {w.live, sectionUniqueLive}, {w.children, sectionChildren}} {
 		if err := index.entries.write(w.sink, index.section); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ type record struct {
 	lane       uint32
 	priority   int32
 	maxRetries uint32
+	left       uint32    // parents that have not ended as they should: it waits for them; 0 = it waits for none
 	state      job.State // 0 = the job was forgotten; or away
 	onCrash    job.OnCrash
 	unique     bool // it has a unique key

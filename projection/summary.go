@@ -20,6 +20,7 @@ type summary struct {
 	settings map[string]string
 	repairs  map[string]bool
 	workers  []*worker
+	after    after
 	crons    []*cron // in order of their keys
 	counts   Counts
 	held     int
@@ -30,6 +31,7 @@ func (p *Projection) summary() *summary {
 	s := &summary{
 		at: p.at, steady: p.steady, logID: p.logID, latest: p.latest, revived: p.revived, rank: p.rank,
 		settings: p.settings, repairs: p.repairs, workers: p.workers, crons: p.crons.sorted(), counts: p.counts, held: p.held,
+		after: p.after,
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.lanes.byQueue)) {
 		q := p.lanes.queues[p.lanes.byQueue[name]]
@@ -43,7 +45,7 @@ func (p *Projection) summary() *summary {
 // adopt makes it the state's own.
 func (p *Projection) adoptSummary(s *summary) error {
 	p.at, p.steady, p.logID, p.latest, p.revived, p.rank = s.at, s.steady, s.logID, s.latest, s.revived, s.rank
-	p.repairs, p.workers, p.counts, p.held = s.repairs, s.workers, s.counts, s.held
+	p.repairs, p.workers, p.counts, p.held, p.after = s.repairs, s.workers, s.counts, s.held, s.after
 	for key, value := range s.settings {
 		if err := p.configSet(p.at, job.ConfigSet{Key: key, New: value}); err != nil {
 			return err
@@ -80,6 +82,7 @@ func (s *summary) encode(c *canon) {
 	}
 	c.counts(&s.counts)
 	c.numbers(uint64(s.held))
+	s.after.encode(c)
 	c.numbers(uint64(len(s.queues)))
 	for _, q := range s.queues {
 		c.text(q.name)
@@ -141,6 +144,7 @@ func decodeSummary(text string) (*summary, error) {
 	}
 	t.counts(&s.counts)
 	s.held = int(t.number())
+	s.after = t.after()
 	for range t.length() {
 		q := queue{name: t.text()}
 		t.counts(&q.counts)

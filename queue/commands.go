@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
@@ -29,7 +30,7 @@ type EnqueueOptions struct {
 // Enqueue adds one job; it is durable when Enqueue returns. It returns the job as the log took it, with
 // the id that was made for it. A job whose unique key another has is refused, or as spec.OnClash says: with
 // job.ClashExisting the other is returned, and nothing is written; whether it is new is told by [Queue.EnqueueEach].
-// Errors: job.ErrInvalid, job.ErrExists, job.ErrDuplicate, job.ErrQueueFull.
+// Errors: job.ErrInvalid, job.ErrExists, job.ErrDuplicate, job.ErrQueueFull, job.ErrNotFound for a parent.
 func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
 	jobs, err := q.enqueueBatch(ctx, []job.Spec{spec}, false)
 	var refused *SpecError
@@ -79,11 +80,42 @@ const (
 // is written, so that only a job that another process enqueues meanwhile can stop a later one: the jobs
 // returned beside the error are in the queue.
 //
-// What became of each spec is returned in their order. Of a spec that has the unique key of one before it, Found
+// Specs may name each other as parents in any order: each is enqueued after its parents, and all others stay in their
+// order. A file of several commits may have jobs that come after those of an earlier commit, which may have ended by
+// then.
+//
+// What became of each spec is returned in their order, beside an error in that of the enqueue. Of a spec that has the unique key of one before it, Found
 // says that the one before it stands for it, and the spec with job.ClashReplace takes its place.
 func (q *Queue) EnqueueEach(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]Enqueued, error) {
 	if len(specs) == 0 {
 		return nil, nil
+	}
+	order, err := decide.Order(specs)
+	if err != nil || order == nil {
+		return q.enqueueInOrder(ctx, specs, opt, err)
+	}
+	sorted := make([]job.Spec, len(specs))
+	for i, at := range order {
+		sorted[i] = specs[at]
+	}
+	done, err := q.enqueueInOrder(ctx, sorted, opt, nil)
+	if refused, ok := errors.AsType[*SpecError](err); ok {
+		err = &SpecError{Index: order[refused.Index], Err: refused.Err}
+	}
+	if err != nil {
+		return done, err
+	}
+	jobs := make([]Enqueued, len(specs))
+	for i, at := range order {
+		jobs[at] = done[i]
+	}
+	return jobs, nil
+}
+
+// enqueueInOrder is EnqueueEach of specs that each come after their parents, unless there is an error already.
+func (q *Queue) enqueueInOrder(ctx context.Context, specs []job.Spec, opt EnqueueOptions, err error) ([]Enqueued, error) {
+	if err != nil {
+		return nil, err
 	}
 	batches := split(specs)
 	if len(batches) > 1 {
@@ -141,7 +173,24 @@ func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting
 			jobs[i].Job.Spec.ID = specs[i].ID
 		}
 	}
+	if err == nil {
+		err = q.lookAgain(ctx, jobs)
+	}
 	return jobs, err
+}
+
+// lookAgain completes new jobs that come after others: how many of them have ended, the state knows.
+func (q *Queue) lookAgain(ctx context.Context, jobs []Enqueued) error {
+	if !slices.ContainsFunc(jobs, func(e Enqueued) bool { return len(e.Job.Spec.After) > 0 }) {
+		return nil
+	}
+	return q.view(ctx, func(s *decide.State) {
+		for i := range jobs {
+			if j, known := s.Jobs.Job(jobs[i].Job.Key); known && len(jobs[i].Job.Spec.After) > 0 {
+				jobs[i].Job = j
+			}
+		}
+	})
 }
 
 // rehearse decides the whole enqueue against the state of now and throws the result away.

@@ -154,18 +154,23 @@ func CheckCron(c *job.Cron) error {
 	return err
 }
 
-// ticksNow says that a tick has come, and that this worker may do something about it.
+// ticksNow says that a tick has come or that jobs have to be ended because of a parent, and that this worker may do
+// something about it.
 func (w *worker) ticksNow(g glance) bool {
-	return g.ticks && g.tick <= w.q.opt.Now().UnixNano() && w.mayClaim()
+	return (g.failing || g.ticks && g.tick <= w.q.opt.Now().UnixNano()) && w.mayClaim()
 }
 
-// tick decides the ticks that have come. Other workers may have done so before: then there is nothing to do. It
+// tick decides the ticks that have come, and ends jobs because of a parent. Other workers may have done so before: then there is nothing to do. It
 // reports whether there may be more.
 func (w *worker) tick() bool {
 	var decided []job.Event
 	names := map[job.Position]string{}
 	p := w.q.proposal("", func(s *decide.State, at job.At) (events []job.Event, err error) {
-		decided, err = decide.Tick(s, at)
+		if decided, err = decide.Tick(s, at); err != nil {
+			return nil, err
+		}
+		ended, err := decide.Cascade(s, at)
+		decided = append(decided, ended...)
 		for _, e := range decided {
 			if e, ok := e.(job.CronTicked); ok {
 				names[e.Cron] = s.Jobs.CronName(e.Cron)
@@ -185,7 +190,7 @@ func (w *worker) tick() bool {
 		return false
 	}
 	for i, e := range decided {
-		if e, ok := e.(job.CronTicked); ok {
+		if e, ok := e.(job.CronTicked); ok { // right after what it made
 			id := ""
 			if e.Made != 0 {
 				id = decided[i-1].(*job.JobEnqueued).Spec.ID

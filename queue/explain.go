@@ -31,7 +31,8 @@ type Reason struct {
 	Ahead   int          // due jobs that come first …
 	First   []Ahead      // … and the first few of them, in the order in which they will run
 	Workers []WorkerInfo // that it is about
-	Jobs    []string     // ids of the jobs that it is about
+	Jobs    []string     // ids of the jobs that it is about …
+	Parents []Relative   // … and how they are, of parents
 
 	said job.Position // of the event that says so, if that is not about the job; 0 = see quote
 }
@@ -48,16 +49,17 @@ type Code string
 
 // Why a job waits.
 const (
-	CodeHeld      Code = "held"             // somebody holds it: Event. It is said of a job that runs, too
-	CodeScheduled Code = "scheduled"        // it was enqueued for a later time: Event, Until
-	CodeSnoozed   Code = "snoozed"          // its last run asked to be run later: Event, Until
-	CodeBackoff   Code = "backoff"          // it failed, and the time of its next attempt has not come: Event, Until
-	CodeNoWorker  Code = "no_worker"        // no worker lives
-	CodeNotServed Code = "not_served"       // Workers live, but none of them serves its queue and kind
-	CodeStopping  Code = "workers_stopping" // Workers would serve it, but were asked to stop
-	CodeBusy      Code = "all_busy"         // all slots of the Workers that serve it are taken
-	CodeBehind    Code = "behind"           // others come first: Ahead, First
-	CodeTurn      Code = "its_turn"         // one of Workers will claim it at once
+	CodeHeld      Code = "held"                // somebody holds it: Event. It is said of a job that runs, too
+	CodeParents   Code = "waiting_for_parents" // Jobs and Parents have those that have not ended as they should. Event
+	CodeScheduled Code = "scheduled"           // it was enqueued for a later time: Event, Until
+	CodeSnoozed   Code = "snoozed"             // its last run asked to be run later: Event, Until
+	CodeBackoff   Code = "backoff"             // it failed, and the time of its next attempt has not come: Event, Until
+	CodeNoWorker  Code = "no_worker"           // no worker lives
+	CodeNotServed Code = "not_served"          // Workers live, but none of them serves its queue and kind
+	CodeStopping  Code = "workers_stopping"    // Workers would serve it, but were asked to stop
+	CodeBusy      Code = "all_busy"            // all slots of the Workers that serve it are taken
+	CodeBehind    Code = "behind"              // others come first: Ahead, First
+	CodeTurn      Code = "its_turn"            // one of Workers will claim it at once
 
 	CodePaused      Code = "queue_paused"      // its queue is paused: Event
 	CodeConcurrency Code = "concurrency_limit" // as many jobs of its queue run as may: Event is the limit, Jobs has those that run
@@ -75,6 +77,7 @@ const (
 	CodeExitCode      Code = "exit_code_is_final" // dead: its spec says that it is not to be retried after that exit code. Event
 	CodeCrashes       Code = "crashed_too_often"  // dead: its workers died more often than the setting max_crashes says. Event
 	CodeOnCrash       Code = "crashed"            // dead: its worker died, or had to stop, and it must not run twice. Event
+	CodeDependency    Code = "parent_failed"      // dead: a job that it comes after ended in another way than it should. Event
 	CodeDeadline      Code = "deadline_passed"    // dead: its deadline came before it could run, or run again. Event
 	CodeCancelled     Code = "cancelled"          // Event
 )
@@ -159,7 +162,7 @@ func (e *Explanation) quote(records []Record) {
 		}
 		code := codeOf(r.Event)
 		switch last[code] = r; code {
-		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeEdited, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash, CodeDeadline:
+		case CodeFailed, CodeLost, CodeReturned, CodeSnoozed, CodeRetried, CodeEdited, CodeRetriesUsedUp, CodeExitCode, CodeCrashes, CodeOnCrash, CodeDeadline, CodeDependency:
 			e.Story = append(e.Story, Reason{Code: code, Event: r})
 		}
 	}
@@ -170,6 +173,9 @@ func (e *Explanation) quote(records []Record) {
 		}
 		code := reason.Code
 		switch code {
+		case CodeParents:
+			reason.Event = last[CodeScheduled] // the enqueue
+			continue
 		case CodeBackoff:
 			code = CodeFailed
 		case CodeWorkerDead:
@@ -244,6 +250,8 @@ func codeOfDeath(why job.Why) Code {
 		return CodeCrashes
 	case job.WhyOnCrash:
 		return CodeOnCrash
+	case job.WhyDependency:
+		return CodeDependency
 	case job.WhyExit:
 		return CodeExitCode
 	case job.WhyDeadline:

@@ -71,6 +71,10 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 		e.Reasons = append([]Reason{{Code: CodeHeld}}, e.Reasons...)
 		return // all else is of no account until it is released
 	}
+	if e.Job.ParentsLeft > 0 {
+		v.explainParents(e)
+		return
+	}
 	held := v.explainHeld(e, &b.Schedule, due)
 	live := those(workers, alive)
 	serve := those(live, func(w WorkerInfo) bool { return w.serves(b.Schedule.Queue, b.Schedule.Kind) })

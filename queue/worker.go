@@ -217,6 +217,7 @@ type glance struct {
 	ticks    bool                     // tick is valid
 	deadline int64                    // the first of those of the jobs that wait
 	dated    bool                     // deadline is valid
+	failing  bool                     // a parent's end has left jobs to be ended in further commits
 	tail     int64                    // bytes of the log that no snapshot may have
 	finished bool                     // nothing is left to do for UntilEmpty or UntilIdle
 	kills    map[job.Position][]int32 // signals asked for, by run number
@@ -317,6 +318,7 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	g.due = g.waits && g.next <= w.q.opt.Now().UnixNano()
 	g.tick, g.ticks = s.Jobs.NextTick()
 	g.deadline, g.dated = s.Jobs.NextDeadline()
+	g.failing = s.Jobs.AnyFailing()
 	if !w.ticksNow(g) && !w.expiresNow(g) && (w.opt.UntilEmpty && !s.Timeline.Waits(w.lanes) || w.opt.UntilIdle && !g.due) {
 		g.finished = w.nothingRuns(s)
 	}

@@ -33,6 +33,8 @@ type source interface {
 	History(ctx context.Context, id string) ([]queue.Record, error)
 	Explain(ctx context.Context, id string) (queue.Explanation, error)
 	LeftBehind(run job.Position) []int
+	Parents(ctx context.Context, id string) ([]queue.Relative, error)
+	Children(ctx context.Context, id string, most int) ([]queue.Relative, int, error)
 }
 
 // past is the queue as it was where the replay stands.
@@ -69,6 +71,12 @@ func (p past) History(ctx context.Context, id string) ([]queue.Record, error) {
 
 func (p past) Explain(ctx context.Context, id string) (queue.Explanation, error) {
 	return p.r.Explain(ctx, id, p.now)
+}
+
+func (p past) Parents(_ context.Context, id string) ([]queue.Relative, error) { return p.r.Parents(id) }
+
+func (p past) Children(_ context.Context, id string, most int) ([]queue.Relative, int, error) {
+	return p.r.Children(id, most)
 }
 
 // LeftBehind says nothing: which processes lived then is not in the log.

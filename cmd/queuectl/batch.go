@@ -39,6 +39,9 @@ func (b *batch) place(index int) string {
 	if b.file == "" {
 		return ""
 	}
+	if index < len(b.lines) && b.lines[index] == 0 {
+		return "--then: "
+	}
 	return fmt.Sprintf("%s:%d: ", b.file, b.lines[index])
 }
 

@@ -41,7 +41,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, s *session) error {
 			if i > 0 {
 				s.printf("")
 			}
-			if err := showJob(s, q, j); err != nil {
+			if err := showJob(ctx, s, q, j); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,8 @@ type enqueueCmd struct {
 	JSON []string `arg:"" optional:"" name:"json" help:"The job as a JSON object. Or give its command line after --, with -c, or jobs with -f."`
 
 	File         string   `short:"f" placeholder:"FILE" help:"Add the jobs in FILE (- = standard input): JSON lines, or one JSON array."`
+	Batch        string   `placeholder:"NAME" help:"Label the jobs in FILE with the tag batch=NAME, and call those without an id NAME.1, NAME.2, ..."`
+	Then         bool     `help:"Add the job behind -- too: it is called NAME, and runs when all jobs in FILE have ended, in any way."`
 	SkipExisting bool     `help:"Leave out jobs whose id exists already, instead of refusing all."`
 	Wait         bool     `short:"w" help:"Wait for the jobs to end and exit with the code of the job; see 'queuectl wait --help'."`
 	WaitTimeout  duration `placeholder:"DURATION" help:"Stop waiting after this time, with exit code 124."`
@@ -54,6 +56,8 @@ Examples:
   queuectl enqueue -- make -j4 test
   queuectl enqueue --delay 10m --queue mail -c 'fetchmail && notmuch new'
   queuectl enqueue --at 03:00 -- ./backup
+  queuectl enqueue --after fetch,build -- ./deploy
+  queuectl enqueue -f jobs.jsonl --batch nightly --then -- ./report
   queuectl enqueue --skip-existing -f jobs.jsonl
   queuectl enqueue --unique-key report --on-clash existing -- ./report.sh
   queuectl enqueue --queue build --lines -f commands.txt
@@ -134,6 +138,8 @@ func (c *enqueueCmd) read(s *session) (batch, error) {
 		return batch{}, usage("no job given", forOne)
 	case len(c.JSON) > 1:
 		return batch{}, usage("a command line goes behind --", "did you mean: queuectl enqueue -- "+job.Quote(c.JSON))
+	case c.Batch != "" || c.Then:
+		return c.readBatch(s, fromFlags)
 	case forms > 1:
 		return batch{}, usage("give a job as JSON, or with flags, or jobs with --file: not more than one of them", forOne)
 	case c.File != "":

@@ -50,29 +50,32 @@ func (f *onceFlags) add(fields map[string]any, now time.Time) error {
 // specFlags mirror the other fields of a job's JSON spec. They are turned into that spec, so that there is one
 // set of rules for both.
 type specFlags struct {
-	Command        string   `short:"c" placeholder:"LINE" help:"Command for the shell."`
-	Queue          string   `group:"The job:" placeholder:"NAME" help:"Queue. Default: default."`
-	Priority       *int64   `group:"The job:" placeholder:"N" help:"Higher runs first. Default: 0."`
-	ConcurrencyKey string   `group:"The job:" placeholder:"KEY" help:"Run at most one job with this key at a time, in whatever queue."`
-	Deadline       string   `group:"The job:" placeholder:"TIME|DURATION" help:"No run begins or goes on after this moment (RFC 3339), or so long after the enqueue."`
-	Timeout        string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
-	MaxRetries     *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
-	Backoff        string   `group:"The job:" placeholder:"GROWTH" help:"How the time between attempts grows: exponential, linear, fixed, or 1s,10s,1m."`
-	BackoffBase    *float64 `group:"The job:" placeholder:"N" help:"Wait N to the power of the failed attempts, in seconds."`
-	BackoffMax     string   `group:"The job:" placeholder:"DURATION" help:"Longest time between attempts."`
-	BackoffJitter  *float64 `group:"The job:" placeholder:"SHARE" help:"Add up to this share of the time between attempts (0-1)."`
-	RetryOn        []int32  `group:"The job:" placeholder:"CODE,..." help:"Retry after these exit codes only."`
-	DeadOn         []int32  `group:"The job:" placeholder:"CODE,..." help:"Do not retry after these exit codes."`
-	SnoozeOn       []int32  `group:"The job:" placeholder:"CODE,..." help:"These exit codes count for nothing: run it again later."`
-	Snooze         string   `group:"The job:" placeholder:"DURATION" help:"How much later. Default: 1m."`
-	Env            []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
-	SecretEnv      []string `group:"The job:" placeholder:"NAME,..." help:"Give it a secret in a variable: see 'queuectl secret'. Its value is kept out of the log."`
-	Cwd            string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
-	Stdin          string   `group:"The job:" empty:"" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
-	Tag            []string `group:"The job:" sep:"none" placeholder:"NAME=VALUE" help:"Label the job. Can be repeated."`
-	OnCrash        string   `group:"The job:" placeholder:"retry|dead" help:"What to do when the worker dies during a run. Default: retry."`
-	Kind           string   `group:"The job:" placeholder:"NAME" help:"Run the handler of this name in a Go program, instead of a command."`
-	Payload        string   `group:"The job:" placeholder:"JSON" help:"What the handler gets."`
+	Command         string   `short:"c" placeholder:"LINE" help:"Command for the shell."`
+	Queue           string   `group:"The job:" placeholder:"NAME" help:"Queue. Default: default."`
+	Priority        *int64   `group:"The job:" placeholder:"N" help:"Higher runs first. Default: 0."`
+	ConcurrencyKey  string   `group:"The job:" placeholder:"KEY" help:"Run at most one job with this key at a time, in whatever queue."`
+	Deadline        string   `group:"The job:" placeholder:"TIME|DURATION" help:"No run begins or goes on after this moment (RFC 3339), or so long after the enqueue."`
+	Timeout         string   `group:"The job:" placeholder:"DURATION" help:"End a run that takes longer."`
+	MaxRetries      *int64   `group:"The job:" placeholder:"N" help:"Retries after the first failure."`
+	Backoff         string   `group:"The job:" placeholder:"GROWTH" help:"How the time between attempts grows: exponential, linear, fixed, or 1s,10s,1m."`
+	BackoffBase     *float64 `group:"The job:" placeholder:"N" help:"Wait N to the power of the failed attempts, in seconds."`
+	BackoffMax      string   `group:"The job:" placeholder:"DURATION" help:"Longest time between attempts."`
+	BackoffJitter   *float64 `group:"The job:" placeholder:"SHARE" help:"Add up to this share of the time between attempts (0-1)."`
+	RetryOn         []int32  `group:"The job:" placeholder:"CODE,..." help:"Retry after these exit codes only."`
+	DeadOn          []int32  `group:"The job:" placeholder:"CODE,..." help:"Do not retry after these exit codes."`
+	SnoozeOn        []int32  `group:"The job:" placeholder:"CODE,..." help:"These exit codes count for nothing: run it again later."`
+	Snooze          string   `group:"The job:" placeholder:"DURATION" help:"How much later. Default: 1m."`
+	Env             []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
+	SecretEnv       []string `group:"The job:" placeholder:"NAME,..." help:"Give it a secret in a variable: see 'queuectl secret'. Its value is kept out of the log."`
+	Cwd             string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
+	Stdin           string   `group:"The job:" empty:"" placeholder:"TEXT" help:"Standard input: text, or @FILE."`
+	Tag             []string `group:"The job:" sep:"none" placeholder:"NAME=VALUE" help:"Label the job. Can be repeated."`
+	After           []string `group:"The job:" placeholder:"ID,..." help:"Wait until these jobs have ended."`
+	AfterOn         []string `group:"The job:" placeholder:"success|failure|any,..." help:"How they have to end: one for all (default: success), or one for each."`
+	OnParentFailure string   `group:"The job:" placeholder:"dead|cancel|release" help:"What becomes of the job if one ends in another way. Default: dead."`
+	OnCrash         string   `group:"The job:" placeholder:"retry|dead" help:"What to do when the worker dies during a run. Default: retry."`
+	Kind            string   `group:"The job:" placeholder:"NAME" help:"Run the handler of this name in a Go program, instead of a command."`
+	Payload         string   `group:"The job:" placeholder:"JSON" help:"What the handler gets."`
 }
 
 // object returns the JSON spec that the flags and the command line behind -- ask for, nil if they ask for
@@ -80,7 +83,7 @@ type specFlags struct {
 func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error) {
 	for name, value := range map[string]string{
 		"command": f.Command, "kind": f.Kind, "queue": f.Queue, "concurrency_key": f.ConcurrencyKey, "timeout": f.Timeout, "backoff": f.Backoff,
-		"deadline": f.Deadline, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "snooze": f.Snooze,
+		"deadline": f.Deadline, "backoff_max": f.BackoffMax, "on_crash": f.OnCrash, "on_parent_failure": f.OnParentFailure, "snooze": f.Snooze,
 	} {
 		if value != "" {
 			fields[name] = value
@@ -96,6 +99,11 @@ func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error)
 	for name, codes := range map[string][]int32{"retry_on": f.RetryOn, "dead_on": f.DeadOn, "snooze_on": f.SnoozeOn} {
 		if len(codes) > 0 {
 			fields[name] = codes
+		}
+	}
+	for name, list := range map[string][]string{"after": f.After, "after_on": f.AfterOn} {
+		if len(list) > 0 {
+			fields[name] = list
 		}
 	}
 	for _, add := range []func(map[string]any) error{f.addPaths, f.addEnv, f.addTags, f.addPayload} {

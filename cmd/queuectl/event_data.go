@@ -46,7 +46,7 @@ func eventData(e job.Event) map[string]any {
 			"run": e.Run, "why": e.Why, "next_attempt_at": moment(e.NextAttemptAt),
 		})
 	case *job.JobDied:
-		return withResult(e.Result, map[string]any{"run": optional(e.Run), "why": e.Why, "failure": optional(e.Failure)})
+		return withResult(e.Result, map[string]any{"run": optional(e.Run), "why": e.Why, "failure": optional(e.Failure), "parent": optional(e.Parent)})
 	case job.RunLost:
 		return map[string]any{"run": e.Run, "worker": e.Worker}
 	case job.RunReturned:
@@ -54,7 +54,7 @@ func eventData(e job.Event) map[string]any {
 	case job.JobRetried:
 		return map[string]any{"from": e.From.String(), "reset": e.Reset, "due": moment(e.Due), "deadline_lifted": e.DeadlineLifted}
 	case *job.JobCancelled:
-		return withResult(e.Result, map[string]any{"run": optional(e.Run)})
+		return withResult(e.Result, map[string]any{"run": optional(e.Run), "parent": optional(e.Parent)})
 	case job.KillRequested:
 		return map[string]any{"run": e.Run, "signal": e.Signal, "cancel": e.Cancel}
 	case job.JobHeld, job.JobReleased:

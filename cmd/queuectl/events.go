@@ -116,6 +116,9 @@ func eventWords(e job.Event) (what, details string) {
 	case *job.JobFailed:
 		return "failed", fmt.Sprintf("%s, next attempt %s later", resultWords(e.Why, e.Result), roughly(time.Duration(e.NextAttemptAt-e.Result.End)))
 	case *job.JobDied:
+		if e.Parent != 0 {
+			return "dead", fmt.Sprintf("its parent, job %d, ended in another way than it should", e.Parent)
+		}
 		return "dead", strings.Trim(whyWords(e.Why)+", "+resultWords(e.Failure, e.Result), ", ")
 	case job.RunLost:
 		return "worker lost", fmt.Sprintf("worker %d", e.Worker)
@@ -127,6 +130,9 @@ func eventWords(e job.Event) (what, details string) {
 	case job.JobRetried:
 		return "retried", "was " + e.From.String() + unless(!e.DeadlineLifted, ", its deadline no longer holds")
 	case *job.JobCancelled:
+		if e.Parent != 0 {
+			return "cancelled", fmt.Sprintf("its parent, job %d, ended in another way than it should", e.Parent)
+		}
 		return "cancelled", ""
 	case job.KillRequested:
 		if e.Cancel {

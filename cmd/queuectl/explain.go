@@ -127,7 +127,7 @@ func nextWords(s *session, e *queue.Explanation) string {
 	case slices.ContainsFunc(e.Reasons, func(r queue.Reason) bool { return r.Code == queue.CodeTurn }):
 		return "at once"
 	case slices.ContainsFunc(e.Reasons, func(r queue.Reason) bool {
-		return r.Code == queue.CodeConcurrency || r.Code == queue.CodeKeyTaken
+		return r.Code == queue.CodeConcurrency || r.Code == queue.CodeParents || r.Code == queue.CodeKeyTaken
 	}):
 		return "when what it waits for has ended"
 	}
@@ -150,6 +150,12 @@ func adviceFor(e *queue.Explanation) []string {
 		switch r.Code {
 		case queue.CodeHeld:
 			advice = append(advice, "queuectl release "+id)
+		case queue.CodeParents:
+			if len(r.Jobs) > 0 {
+				advice = append(advice, "queuectl explain "+job.Quote(r.Jobs[:1]), "queuectl show --graph "+id)
+			}
+		case queue.CodeDependency:
+			advice = append(advice, "queuectl show --graph "+id, "queuectl dlq retry "+id)
 		case queue.CodeBackoff:
 			advice = append(advice, "queuectl retry "+id)
 		case queue.CodeNoWorker, queue.CodeStopping, queue.CodeBusy, queue.CodeNotServed:

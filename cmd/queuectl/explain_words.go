@@ -17,6 +17,10 @@ func reasonWords(s *session, e *queue.Explanation, r *queue.Reason) string {
 		words = strings.TrimSuffix("it is held"+byWhom(r), ", ") + unless(e.Job.State != job.Processing, "; its run goes on")
 	case queue.CodeScheduled:
 		words = "its time comes " + s.when(r.Until)
+	case queue.CodeParents:
+		words = "it comes after " + parentsWords(r.Parents) + unless(e.Next.IsZero(), "; its time comes "+s.when(e.Next))
+	case queue.CodeDependency:
+		words = fmt.Sprintf("it died %s because a job that it comes after had not ended as it should: %s", s.when(e.Job.FinishedAt), e.Job.LastError)
 	case queue.CodeSnoozed:
 		words = "its last run asked to be run later, " + s.when(r.Until)
 	case queue.CodeBackoff:

@@ -14,7 +14,8 @@ import (
 )
 
 type showCmd struct {
-	ID string `arg:"" name:"id" help:"The job."`
+	ID    string `arg:"" name:"id" help:"The job."`
+	Graph bool   `help:"Draw the jobs that come before and after it as a tree, with their states."`
 	atFlag
 }
 
@@ -24,6 +25,7 @@ func (showCmd) Help() string {
 
   queuectl show job1
   queuectl show job1 -o json
+  queuectl show --graph job1
   queuectl show job1 --at '2030-01-31 08:00'`
 }
 
@@ -34,12 +36,15 @@ func (c *showCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		return showJob(s, q, j)
+		if c.Graph {
+			return drawGraph(ctx, s, q, c.ID)
+		}
+		return showJob(ctx, s, q, j)
 	})
 }
 
 // showJob prints one job with everything that is known about it.
-func showJob(s *session, q source, j job.Job) error {
+func showJob(ctx context.Context, s *session, q source, j job.Job) error {
 	if j.State != job.Processing { // what lives then is the run itself
 		j.LeftBehind = q.LeftBehind(j.Run)
 	}
@@ -50,7 +55,11 @@ func showJob(s *session, q source, j job.Job) error {
 	if !s.asTable() {
 		return s.document(j)
 	}
-	about := slices.Concat(aboutSpec(s, j), aboutRuns(s, j))
+	family, err := aboutFamily(ctx, q, j)
+	if err != nil {
+		return err
+	}
+	about := slices.Concat(aboutSpec(s, j), family, aboutRuns(s, j))
 	if len(j.LeftBehind) > 0 {
 		about = append(about, [2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(j.LeftBehind), "[]")})
 	}
@@ -100,7 +109,7 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 
 // stateOf is the state of a job, and that it is held.
 func stateOf(j job.Job) string {
-	return j.State.String() + unless(!j.Held, ", held") + unless(!j.QueuePaused, " (paused)")
+	return j.State.String() + unless(j.ParentsLeft == 0, fmt.Sprintf(" (after %d)", j.ParentsLeft)) + unless(!j.Held, ", held") + unless(!j.QueuePaused, " (paused)")
 }
 
 func aboutRuns(s *session, j job.Job) [][2]string {

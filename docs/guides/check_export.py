@@ -16,7 +16,7 @@ import struct
 import sys
 
 codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # a mark for each byte, as in the export
-WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze Why(11) deadline".split()
+WHY = "none exit signal timeout retries crashes on_crash stop error not_started snooze dependency deadline".split()
 MISSED, OVERLAP = "skip once all".split(), "allow skip".split()
 SKIP = "none missed overlap queue_full exists refused".split()
 STATE = "none pending processing completed failed dead cancelled".split()
@@ -125,6 +125,12 @@ def spec(m):
     some["unique_key"] = m.text(22)
     some["unique_scope"] = "waiting" if m.uint(23) else duration(m.int(24)) if m.int(24) else ""
     some = {name: value for name, value in some.items() if value}
+    if m.has(25):
+        on = m.all.get(26, [0])
+        some["after"] = m.all[25]
+        some["after_on"] = [("success", "failure", "any")[o] for o in (on * len(m.all[25]) if len(on) == 1 else on)]
+    if m.uint(27):
+        some["on_parent_failure"] = ("", "cancel", "release")[m.uint(27)]
     for name, n in ("retry_on", 29), ("dead_on", 30), ("snooze_on", 31):
         if m.has(n):
             some[name] = m.all[n]
@@ -193,11 +199,11 @@ KINDS = {
     21: ("JobClaimed", lambda m: dict(worker=m.uint(2))),
     22: ("JobCompleted", lambda m: result(m, run=m.uint(2))),
     23: ("JobFailed", lambda m: result(m, run=m.uint(2), why=WHY[m.uint(4)], next_attempt_at=m.moment(5))),
-    24: ("JobDied", lambda m: result(m, run=m.uint(2) or None, why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None)),
+    24: ("JobDied", lambda m: result(m, run=m.uint(2) or None, why=WHY[m.uint(4)], failure=WHY[m.uint(5)] if m.uint(5) else None, parent=m.uint(6) or None)),
     25: ("RunLost", lambda m: dict(run=m.uint(2), worker=m.uint(3))),
     26: ("RunReturned", lambda m: dict(run=m.uint(2), why=WHY[m.uint(3)], due=m.moment(4))),
     27: ("JobRetried", lambda m: {"from": STATE[m.uint(2)], "reset": bool(m.uint(3)), "deadline_lifted": bool(m.uint(5)), "due": m.moment(4)}),
-    28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None)),
+    28: ("JobCancelled", lambda m: result(m, run=m.uint(2) or None, parent=m.uint(4) or None)),
     29: ("KillRequested", lambda m: dict(run=m.uint(2), signal=m.int(3), cancel=bool(m.uint(4)))),
     30: ("JobHeld", lambda m: {}),
     31: ("JobReleased", lambda m: {}),

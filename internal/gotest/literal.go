@@ -17,7 +17,8 @@ var constants = map[any]string{
 	job.Failed: "Failed", job.Dead: "Dead", job.Cancelled: "Cancelled",
 	job.WhyExit: "WhyExit", job.WhySignal: "WhySignal", job.WhyTimeout: "WhyTimeout", job.WhyRetries: "WhyRetries",
 	job.WhyCrashes: "WhyCrashes", job.WhyOnCrash: "WhyOnCrash", job.WhyStop: "WhyStop", job.WhyError: "WhyError",
-	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.WhyDeadline: "WhyDeadline", job.CrashDead: "CrashDead",
+	job.WhyNotStarted: "WhyNotStarted", job.WhySnooze: "WhySnooze", job.WhyDeadline: "WhyDeadline", job.WhyDependency: "WhyDependency",
+	job.OnFailure: "OnFailure", job.OnAny: "OnAny", job.ParentCancel: "ParentCancel", job.ParentRelease: "ParentRelease", job.CrashDead: "CrashDead",
 	job.MissedOnce: "MissedOnce", job.MissedAll: "MissedAll", job.OverlapSkip: "OverlapSkip",
 	job.SkipMissed: "SkipMissed", job.SkipOverlap: "SkipOverlap", job.SkipQueueFull: "SkipQueueFull", job.SkipExists: "SkipExists",
 	job.SkipRefused: "SkipRefused",
@@ -36,7 +37,7 @@ func (s *source) value(v reflect.Value, typed bool) {
 		s.need("time")
 		fmt.Fprintf(&s.body, "time.Unix(%d, %d).UTC()", special.Unix(), special.Nanosecond())
 		return
-	case job.State, job.Why, job.OnCrash, job.Missed, job.Overlap, job.Skip:
+	case job.State, job.Why, job.OnCrash, job.AfterOn, job.OnParentFailure, job.Missed, job.Overlap, job.Skip:
 		if name, ok := constants[special]; ok {
 			s.body.WriteString("job." + name)
 			return

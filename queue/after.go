@@ -1,0 +1,82 @@
+package queue
+
+import (
+	"context"
+	"slices"
+
+	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/job"
+)
+
+// Relative is a parent or a child of a job.
+type Relative struct {
+	ID    string      // "#7" for a parent at position 7 that has left the queue
+	State job.State   // 0 = it has left the queue
+	On    job.AfterOn // how the parent has to end
+	Key   job.Position
+}
+
+// Parents returns the jobs that the one with this id comes after, in the order of its spec. Error: job.ErrNotFound.
+func (v View) Parents(id string) (list []Relative, err error) {
+	j, err := v.Job(id)
+	for _, p := range j.Spec.After {
+		list = append(list, v.relative(p))
+	}
+	return list, err
+}
+
+func (v View) relative(p job.Parent) Relative {
+	p.ID = v.state.Jobs.ID(p.Key)
+	b, _ := v.state.Jobs.Brief(p.Key)
+	return Relative{ID: p.String(), State: b.State, On: p.On, Key: p.Key}
+}
+
+// Children returns the jobs that come after the one with this id and are in the queue, in order of enqueue, and how
+// many they are; at most so many are returned, 0 = all. Error: job.ErrNotFound.
+func (v View) Children(id string, most int) (list []Relative, n int, err error) {
+	j, err := v.Job(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	for c := range v.state.Jobs.Children(j.Key, 0) {
+		r := v.relative(job.Parent{Key: c.Key, On: c.On})
+		if r.State == 0 {
+			continue
+		}
+		if n++; most == 0 || n <= most {
+			list = append(list, r)
+		}
+	}
+	return list, n, nil
+}
+
+// Parents is [View.Parents] of now.
+func (q *Queue) Parents(ctx context.Context, id string) (list []Relative, err error) {
+	viewErr := q.view(ctx, func(s *decide.State) { list, err = View{s}.Parents(id) })
+	if viewErr != nil {
+		err = viewErr
+	}
+	return list, err
+}
+
+// Children is [View.Children] of now.
+func (q *Queue) Children(ctx context.Context, id string, most int) (list []Relative, n int, err error) {
+	viewErr := q.view(ctx, func(s *decide.State) { list, n, err = View{s}.Children(id, most) })
+	if viewErr != nil {
+		err = viewErr
+	}
+	return list, n, err
+}
+
+// explainParents says which parents a job waits for. All else is of no account until they have ended.
+func (v View) explainParents(e *Explanation) {
+	r := Reason{Code: CodeParents}
+	for _, p := range e.Job.Spec.After {
+		if parent := v.relative(p); !p.On.Met(parent.State) && parent.State != 0 {
+			r.Parents = append(r.Parents, parent)
+			r.Jobs = append(r.Jobs, parent.ID)
+		}
+	}
+	e.Next = e.Job.NextAttemptAt
+	e.Reasons = slices.Insert(e.Reasons, 0, r)
+}
