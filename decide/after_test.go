@@ -287,3 +287,14 @@ func TestCascade_GoesOnInFurtherCommits(t *testing.T) {
 		w.agree()
 	}
 }
+
+func TestAfter_AParentWhoseDeadlinePassesEndsItsChildren(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	late := after("a")
+	late.DeadlineIn = time.Hour
+	w.add(late, after("b", "a"), after("c", "a:failure"))
+	w.pass(2 * time.Hour)
+	w.must(decide.Expire(w.State, w.at))
+	w.wantStates("a=dead b=dead c=pending")
+}

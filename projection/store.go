@@ -7,7 +7,7 @@ import (
 	"github.com/queuectl/queuectl/job"
 )
 
-// record is what is kept of every job in memory: 64 bytes, no pointers. Its key stands beside it in the page.
+// record is what is kept of every job in memory: 72 bytes, no pointers. Its key stands beside it in the page.
 type record struct {
 	enqueuedAt int64
 	due        int64   // while waiting: not before this time, 0 = at once; else 0
