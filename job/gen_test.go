@@ -221,6 +221,7 @@ func specs() *rapid.Generator[Spec] {
 			Env: textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
+			OnComplete:     blobs.Draw(t, "on_complete"), OnDead: blobs.Draw(t, "on_dead"),
 		}
 		if rapid.Bool().Draw(t, "deadline") {
 			s.Deadline = time.Unix(0, rapid.Int64().Draw(t, "deadline at")).UTC()
@@ -265,6 +266,8 @@ func validSpecs() *rapid.Generator[Spec] {
 		if s.Deadline.IsZero() {
 			s.DeadlineIn = validDurations.Draw(t, "deadline_in")
 		}
+		hooks := rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage(`"echo <hi>"`), json.RawMessage(`{"url":"https://example.com","max_retries":1}`)})
+		s.OnComplete, s.OnDead = hooks.Draw(t, "on_complete"), hooks.Draw(t, "on_dead")
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:
 			s.SecretEnv = rapid.SampledFrom([][]string{nil, {"_a1"}, {"x", "y"}}).Draw(t, "secret_env")

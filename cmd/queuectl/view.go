@@ -39,6 +39,8 @@ type specView struct {
 	Snooze         string            `json:"snooze,omitempty"`
 	UniqueKey      string            `json:"unique_key,omitempty"`
 	UniqueScope    string            `json:"unique_scope,omitempty"`
+	OnComplete     json.RawMessage   `json:"on_complete,omitempty"`
+	OnDead         json.RawMessage   `json:"on_dead,omitempty"`
 	Env            map[string]string `json:"env,omitempty"`
 	SecretEnv      []string          `json:"secret_env,omitempty"`
 	Cwd            string            `json:"cwd,omitempty"`
@@ -56,6 +58,7 @@ func viewSpec(spec job.Spec) any {
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
 		UniqueKey: spec.UniqueKey, UniqueScope: spec.UniqueScopeText(),
+		OnComplete: spec.OnComplete, OnDead: spec.OnDead,
 		Env: spec.Env, SecretEnv: spec.SecretEnv, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Snooze != 0 {
