@@ -80,7 +80,7 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 		acted.Jobs = append(acted.Jobs, key)
 	}
 	var err error
-	acted.Events, err = cascade(s, joinPurged(acted.Events), nil)
+	acted.Events, err = cascade(s, at, joinPurged(acted.Events), nil)
 	return acted, err
 }
 

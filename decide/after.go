@@ -14,11 +14,11 @@ const maxCascade = 4096
 // cascade adds what follows for the jobs that come after those that the events end, and for those after them in
 // turn: whoever ends a job ends in the same commit what can no longer be as it should. What does not fit into the
 // commit is left for [Cascade]. Jobs that have to wait no longer need no event.
-func cascade(s *State, events []job.Event, err error) ([]job.Event, error) {
+func cascade(s *State, at job.At, events []job.Event, err error) ([]job.Event, error) {
 	if err != nil || !s.Jobs.AnyAfter() {
 		return events, err
 	}
-	c := cascading{s: s, events: events, gone: map[job.Position]bool{}}
+	c := cascading{s: s, at: at, events: events, gone: map[job.Position]bool{}}
 	for _, e := range events {
 		c.gone[job.Of(e)] = true
 	}
@@ -33,8 +33,8 @@ func cascade(s *State, events []job.Event, err error) ([]job.Event, error) {
 // Cascade ends jobs that wait for one which has ended in another way than it should, as many as one commit may
 // hold. There are no events if there are none, which is the rule: most often the commit that ended the parent had
 // room for them.
-func Cascade(s *State, _ job.At) ([]job.Event, error) {
-	c := cascading{s: s, gone: map[job.Position]bool{}}
+func Cascade(s *State, at job.At) ([]job.Event, error) {
+	c := cascading{s: s, at: at, gone: map[job.Position]bool{}}
 	for _, f := range s.Jobs.Failing() {
 		c.next = append(c.next, ending{f.Key, f.State, f.Cursor})
 	}
@@ -51,8 +51,10 @@ type ending struct {
 // cascading is a cascade under way.
 type cascading struct {
 	s      *State
+	at     job.At
 	events []job.Event
-	ended  int                   // events that were added
+	ended  int                   // jobs that were added
+	size   int                   // bytes of their hooks
 	next   []ending              // the first one first
 	gone   map[job.Position]bool // jobs that the events end or that wait no longer
 }
@@ -61,7 +63,7 @@ func (c *cascading) run() []job.Event {
 	for ; len(c.next) > 0; c.next = c.next[1:] {
 		parent := c.next[0]
 		for child := range c.s.Jobs.Children(parent.key, parent.from) {
-			if c.ended == maxCascade {
+			if c.ended == maxCascade || c.size > maxTickBytes {
 				return c.events
 			}
 			if !child.On.Met(parent.state) && !c.gone[child.Key] {
@@ -83,7 +85,10 @@ func (c *cascading) end(key, parent job.Position) {
 		return // the fold knows
 	}
 	e := because(policy, key, parent)
-	c.events = append(c.events, e)
+	ended := withHook(c.s, c.at, []job.Event{e})
+	if c.events = append(c.events, ended...); len(ended) > 1 {
+		c.size += len(job.AppendEvent(nil, ended[1]))
+	}
 	c.next = append(c.next, ending{key: key, state: endOf(e)})
 	c.ended++
 }

@@ -94,7 +94,7 @@ func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission,
 		a.Events = b.end(a.Events, e, broken)
 	}
 	var err error
-	a.Events, err = cascade(s, a.Events, nil) // of jobs that were replaced
+	a.Events, err = cascade(s, at, a.Events, nil) // of jobs that were replaced
 	return a, err
 }
 

@@ -57,9 +57,14 @@ type Outcome struct {
 // backoffBase is used for a job that has none as long as the setting backoff_base was never set; 0 =
 // none. Errors: job.ErrStale if the run is not the job's current one, job.ErrInvalid for an outcome
 // that is none.
+//
+// If the job has ended and has a hook for that, the hook is enqueued by a second event: see [job.ParseHook].
 func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, error) {
 	events, err := finish(s, at, o, backoffBase)
-	return cascade(s, events, err)
+	if err != nil {
+		return nil, err
+	}
+	return cascade(s, at, withHook(s, at, events), nil)
 }
 
 func finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, error) {
@@ -152,10 +157,13 @@ func hash(log [16]byte, run job.Position) uint64 {
 
 // RunLost ends a run whose worker is dead and of which nothing lives any more. The job is due again at
 // once; it is dead if its on_crash says so or if its crashes exceed the setting max_crashes; it is
-// cancelled if that was asked for. Error: job.ErrStale as for [Finish].
-func RunLost(s *State, _ job.At, key, run job.Position) ([]job.Event, error) {
+// cancelled if that was asked for. A hook is enqueued as by [Finish]. Error: job.ErrStale as for that.
+func RunLost(s *State, at job.At, key, run job.Position) ([]job.Event, error) {
 	events, err := runLost(s, key, run)
-	return cascade(s, events, err)
+	if err != nil {
+		return nil, err
+	}
+	return cascade(s, at, withHook(s, at, events), nil)
 }
 
 func runLost(s *State, key, run job.Position) ([]job.Event, error) {

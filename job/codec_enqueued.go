@@ -53,6 +53,8 @@ func appendJobEnqueued(dst []byte, e *JobEnqueued) []byte {
 	dst = appendText(dst, 22, s.UniqueKey)
 	dst = appendUint(dst, 23, uint64(s.UniqueScope))
 	dst = appendUint(dst, 24, uint64(s.UniqueFor))
+	dst = appendText(dst, 33, s.OnComplete)
+	dst = appendText(dst, 34, s.OnDead)
 	if !s.Deadline.IsZero() {
 		dst = appendFixed64(dst, 35, uint64(s.Deadline.UnixNano()))
 	}
@@ -174,6 +176,10 @@ func (r *reader) rareOfSpec(s *Spec) {
 		s.SecretEnv = append(s.SecretEnv, r.text())
 	case 37:
 		s.DeadlineIn = time.Duration(r.int())
+	case 33:
+		s.OnComplete = r.bytes()
+	case 34:
+		s.OnDead = r.bytes()
 	default:
 		r.skip()
 	}
@@ -245,7 +251,7 @@ func PeekEnqueued(data string) (Peek, error) {
 // passOfSpec passes over a field that a Peek does not need, if DecodeEnqueued could read it.
 func (r *reader) passOfSpec() {
 	switch r.num {
-	case 2, 9, 10, 17, 18, 20, 28, 36:
+	case 2, 9, 10, 17, 18, 20, 28, 33, 34, 36:
 		r.raw()
 	case 11, 13, 24, 32, 37:
 		r.uint()

@@ -75,6 +75,7 @@ var sampleEnqueued = JobEnqueued{Due: sampleTime, Spec: Spec{
 	After: []Parent{{Key: 3}, {Key: 300, On: OnFailure}}, OnParentFailure: ParentRelease,
 	Env: map[string]string{"B": "2", "A": "1", "EMPTY": ""}, Cwd: "/srv", Stdin: "@in", Tags: map[string]string{"team": "é"},
 	UniqueKey: "report:42", UniqueScope: ScopeWaiting, UniqueFor: time.Hour,
+	OnComplete: json.RawMessage(`"mail"`), OnDead: json.RawMessage(`{"url":"https://example.com"}`),
 	CreatedAt: time.Unix(0, sampleTime-1).UTC(), Extra: json.RawMessage(`{"colour":"red"}`), ConcurrencyKey: "host 7",
 }}
 

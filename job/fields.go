@@ -45,6 +45,8 @@ var specFields = map[string]func(p *specParser, m member) error{
 	"unique_key":        nameField(func(s *Spec) *string { return &s.UniqueKey }),
 	"unique_scope":      (*specParser).uniqueScope,
 	"on_clash":          (*specParser).onClash,
+	"on_complete":       hookField(func(s *Spec) *json.RawMessage { return &s.OnComplete }),
+	"on_dead":           hookField(func(s *Spec) *json.RawMessage { return &s.OnDead }),
 	"env":               tableField(func(s *Spec) *map[string]string { return &s.Env }),
 	"secret_env":        (*specParser).secretEnv,
 	"tags":              tableField(func(s *Spec) *map[string]string { return &s.Tags }),

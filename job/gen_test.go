@@ -223,6 +223,7 @@ func specs() *rapid.Generator[Spec] {
 			Env: textMaps.Draw(t, "env"), Tags: textMaps.Draw(t, "tags"),
 			Cwd: rapid.String().Draw(t, "cwd"), Stdin: rapid.String().Draw(t, "stdin"), Extra: blobs.Draw(t, "extra"),
 			ConcurrencyKey: rapid.String().Draw(t, "concurrency key"),
+			OnComplete:     blobs.Draw(t, "on_complete"), OnDead: blobs.Draw(t, "on_dead"),
 		}
 		if s.After = parents.Draw(t, "after"); s.After != nil {
 			s.OnParentFailure = rapid.SampledFrom([]OnParentFailure{ParentDead, ParentCancel, ParentRelease}).Draw(t, "on_parent_failure")
@@ -270,6 +271,8 @@ func validSpecs() *rapid.Generator[Spec] {
 		if s.Deadline.IsZero() {
 			s.DeadlineIn = validDurations.Draw(t, "deadline_in")
 		}
+		hooks := rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage(`"echo <hi>"`), json.RawMessage(`{"url":"https://example.com","max_retries":1}`)})
+		s.OnComplete, s.OnDead = hooks.Draw(t, "on_complete"), hooks.Draw(t, "on_dead")
 		switch rapid.IntRange(0, 2).Draw(t, "work") {
 		case 0:
 			s.SecretEnv = rapid.SampledFrom([][]string{nil, {"_a1"}, {"x", "y"}}).Draw(t, "secret_env")

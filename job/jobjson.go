@@ -45,6 +45,8 @@ type jobJSON struct {
 	UniqueKey      string            `json:"unique_key,omitempty"`
 	UniqueScope    string            `json:"unique_scope,omitempty"`
 	OnClash        string            `json:"on_clash,omitempty"`
+	OnComplete     json.RawMessage   `json:"on_complete,omitempty"`
+	OnDead         json.RawMessage   `json:"on_dead,omitempty"`
 	Env            map[string]string `json:"env,omitempty"`
 	SecretEnv      []string          `json:"secret_env,omitempty"`
 	Cwd            string            `json:"cwd,omitempty"`
@@ -90,6 +92,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		OnParent: s.OnParentFailure,
 		Backoff:  s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
 		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
+		OnComplete: s.OnComplete, OnDead: s.OnDead,
 		Env: s.Env, SecretEnv: s.SecretEnv, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,

@@ -16,7 +16,7 @@ func fullJob() Job {
 			ID: "job1", Command: "a <b> & c", Argv: []string{"make", "a b"}, Kind: "mail", Payload: json.RawMessage("{\n \"a\": \"<\" }"),
 			Queue: "slow", ConcurrencyKey: "host 7", Priority: 1, RunAt: at, Delay: 90 * time.Second,
 			Timeout: new(time.Duration(0)), MaxRetries: new(uint32(5)), BackoffBase: new(2.0), BackoffMax: new(24 * time.Hour),
-			BackoffJitter: new(0.5), OnCrash: CrashDead, UniqueKey: "k", UniqueFor: time.Hour, OnClash: ClashReplace, Backoff: "1s,1m", RetryOn: ExitCodes{75}, DeadOn: ExitCodes{2, 3},
+			BackoffJitter: new(0.5), OnCrash: CrashDead, UniqueKey: "k", UniqueFor: time.Hour, OnClash: ClashReplace, OnComplete: json.RawMessage(`"mail <me>"`), OnDead: json.RawMessage(`{"url":"https://example.com"}`), Backoff: "1s,1m", RetryOn: ExitCodes{75}, DeadOn: ExitCodes{2, 3},
 			SnoozeOn: ExitCodes{99}, Snooze: time.Hour, Deadline: at,
 			After: []Parent{{ID: "p"}, {Key: 4, On: OnAny}}, OnParentFailure: ParentCancel, Env: map[string]string{"B": "2", "A": "1"}, SecretEnv: []string{"T"}, Cwd: "/srv", Stdin: "@in",
 			Tags: map[string]string{"t": "x"}, CreatedAt: at, Extra: json.RawMessage(`{"colour":"red"}`),
@@ -37,7 +37,7 @@ func TestMarshalJSON_WritesEverythingInOrder(t *testing.T) {
 		`"argv":["make","a b"],"kind":"mail","payload":{"a":"<"},"queue":"slow","priority":1,"concurrency_key":"host 7","run_at":` + at +
 		`,"delay":"1m30s","deadline":` + at + `,"timeout":"0","backoff":"1s,1m","backoff_base":2,"backoff_max":"24h","backoff_jitter":0.5,"on_crash":"dead",` +
 		`"after":["p","#4"],"after_on":["success","any"],"on_parent_failure":"cancel",` +
-		`"retry_on":[75],"dead_on":[2,3],"snooze_on":[99],"snooze":"1h","unique_key":"k","unique_scope":"1h","on_clash":"replace",` +
+		`"retry_on":[75],"dead_on":[2,3],"snooze_on":[99],"snooze":"1h","unique_key":"k","unique_scope":"1h","on_clash":"replace","on_complete":"mail <me>","on_dead":{"url":"https://example.com"},` +
 		`"env":{"A":"1","B":"2"},"secret_env":["T"],"cwd":"/srv","stdin":"@in","tags":{"t":"x"},"extra":{"colour":"red"},` +
 		`"runs":3,"crashes":1,"exit_code":0,"signal":9,"why":"exit","started_at":` + at + `,"finished_at":` + at +
 		`,"parents_left":2,"kill_asked":true,"held":true,"queue_paused":true,"left_behind":[4711],"position":7,"enqueued_at":` + at + `,"run":9,"worker":8,"caller_dir":"/home","caller_path":"/bin"}`

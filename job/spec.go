@@ -68,6 +68,9 @@ type Spec struct {
 	SnoozeOn ExitCodes     // a run that ends with one of these counts for nothing: the job waits for Snooze
 	Snooze   time.Duration // 0 = DefaultSnooze
 
+	OnComplete json.RawMessage // the hook to enqueue when the job has completed: see ParseHook; nil = none
+	OnDead     json.RawMessage // … when it is dead
+
 	Env map[string]string // additions to the worker's environment
 	// SecretEnv are names of variables whose values are read when the command starts, and are kept out of the log.
 	SecretEnv []string

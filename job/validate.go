@@ -30,7 +30,7 @@ func (s *Spec) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return s.checkHooks()
 }
 
 // specChecks cost most last.
@@ -312,7 +312,7 @@ func (s *Spec) checkJSON() error {
 // checkSize bounds the encoded form, which it makes only if a rough sum says that it may be needed.
 func (s *Spec) checkSize() error {
 	const most = 12 // bytes that the encoding adds to a text of this size, or to an entry of a map
-	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra) +
+	rough := 256 + len(s.Command) + len(s.Payload) + len(s.Cwd) + len(s.Stdin) + len(s.Extra) + len(s.OnComplete) + len(s.OnDead) +
 		len(s.Backoff) + most*(len(s.After)+len(s.RetryOn)+len(s.DeadOn)+len(s.SnoozeOn))
 	for _, name := range s.SecretEnv {
 		rough += len(name) + most

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/queuectl/queuectl/job"
@@ -26,6 +27,16 @@ func (p *Projection) Key(id string) job.Position {
 func (p *Projection) has(key job.Position, id string) bool {
 	f, known := p.look(key)
 	return known && f.head().ID == id
+}
+
+// Hooks returns the hooks of the job with this key, nil where it has none. They are read from the encoded job: it
+// allocates nothing for one without hooks.
+func (p *Projection) Hooks(key job.Position) (onComplete, onDead json.RawMessage) {
+	f, known := p.look(key)
+	if !known {
+		return nil, nil
+	}
+	return job.PeekHooks(f.spec)
 }
 
 // Brief is the short form of a job: what the rules look at.

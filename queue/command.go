@@ -3,6 +3,7 @@ package queue
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -23,7 +24,7 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	limit := r.limit(w.q.opt.Now())
 	env, secrets, unready := w.environment(r)
 	p, err := shell.Start(shell.Command{
-		Line: r.Job.Spec.Command, Argv: r.Job.Spec.Argv,
+		Line: r.Job.Spec.Command, Argv: w.argv(r.Job.Spec.Argv),
 		Dir: dirOf(&r.Job), Env: env, Unready: unready, Stdin: r.Job.Spec.Stdin,
 		Output: output, OutputMax: r.OutputMax, KeepEmpty: true, Reuse: empty,
 		Lease:   r.lock.File(),
@@ -64,6 +65,14 @@ func (w *worker) command(r *run, o *decide.Outcome) error {
 	hidden := newRedactor(r.Redact, secrets)
 	o.Result.Tail = shell.TailWithout(output, r.OutputTail, hidden.before(), hidden.hide)
 	return nil
+}
+
+// argv puts the worker's own program in place of that of a hook which is an address.
+func (w *worker) argv(words []string) []string {
+	if n := len(job.PostCommand); w.opt.Program != "" && len(words) > n && slices.Equal(words[:n], job.PostCommand) {
+		return append([]string{w.opt.Program}, words[1:]...)
+	}
+	return words
 }
 
 // litter is what a command leaves on the disk once its outcome is durable. The next command of the slot uses it again.

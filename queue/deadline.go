@@ -62,7 +62,9 @@ func (w *worker) logExpired(ids []string) {
 func idsOf(s *decide.State, events []job.Event) []string {
 	var ids []string
 	for _, e := range events {
-		ids = append(ids, s.Jobs.ID(job.Of(e)))
+		if job.KindOf(e) == job.KindJobDied { // and not its hook
+			ids = append(ids, s.Jobs.ID(job.Of(e)))
+		}
 	}
 	return ids
 }

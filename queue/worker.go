@@ -26,16 +26,18 @@ type Handler func(ctx context.Context, j job.Job) error
 // WorkerOptions are preferences of [Queue.Run]; the zero value runs shell jobs of all queues, one at a
 // time.
 type WorkerOptions struct {
-	Slots       int                // runs at a time; 0 = 1
-	Queues      []string           // served, in turn; empty = all, in one order: see scheduler.Lanes
-	Handlers    map[string]Handler // by kind
-	NoShell     bool               // run no commands; a queue in memory never does
-	Env         []string           // environment of commands; nil = that of this process
-	UntilEmpty  bool               // end when no job of the queues served waits, paused or not, or runs anywhere
-	UntilIdle   bool               // end when none of them can be begun now or runs anywhere
-	BackoffBase float64            // holds while backoff_base is not set; 0 = none
-	StopNow     <-chan struct{}    // when closed: end the running commands too, and give their jobs back
-	Started     func(job.Worker)   // called when the worker is in the log; nil = not
+	Slots    int                // runs at a time; 0 = 1
+	Queues   []string           // served, in turn; empty = all, in one order: see scheduler.Lanes
+	Handlers map[string]Handler // by kind
+	NoShell  bool               // run no commands; a queue in memory never does
+	Env      []string           // environment of commands; nil = that of this process
+	// Program is the queuectl that calls the addresses of hooks; "" = that of the hook's PATH. See job.PostCommand.
+	Program     string
+	UntilEmpty  bool             // end when no job of the queues served waits, paused or not, or runs anywhere
+	UntilIdle   bool             // end when none of them can be begun now or runs anywhere
+	BackoffBase float64          // holds while backoff_base is not set; 0 = none
+	StopNow     <-chan struct{}  // when closed: end the running commands too, and give their jobs back
+	Started     func(job.Worker) // called when the worker is in the log; nil = not
 }
 
 // Run works until ctx ends, a RequestStop reaches it, or with UntilEmpty or UntilIdle nothing is left. Then

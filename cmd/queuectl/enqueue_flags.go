@@ -65,6 +65,8 @@ type specFlags struct {
 	DeadOn          []int32  `group:"The job:" placeholder:"CODE,..." help:"Do not retry after these exit codes."`
 	SnoozeOn        []int32  `group:"The job:" placeholder:"CODE,..." help:"These exit codes count for nothing: run it again later."`
 	Snooze          string   `group:"The job:" placeholder:"DURATION" help:"How much later. Default: 1m."`
+	OnComplete      string   `group:"The job:" placeholder:"LINE|URL|JSON" help:"When it has completed, run this command, or post it there."`
+	OnDead          string   `group:"The job:" placeholder:"LINE|URL|JSON" help:"The same for when it is dead."`
 	Env             []string `group:"The job:" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable, or copy it from here. Can be repeated."`
 	SecretEnv       []string `group:"The job:" placeholder:"NAME,..." help:"Give it a secret in a variable: see 'queuectl secret'. Its value is kept out of the log."`
 	Cwd             string   `group:"The job:" placeholder:"DIR" help:"Directory to run in. Default: this one."`
@@ -104,6 +106,15 @@ func (f *specFlags) object(argv []string, fields map[string]any) ([]byte, error)
 	for name, list := range map[string][]string{"after": f.After, "after_on": f.AfterOn} {
 		if len(list) > 0 {
 			fields[name] = list
+		}
+	}
+	for name, text := range map[string]string{"on_complete": f.OnComplete, "on_dead": f.OnDead} {
+		hook, err := hookOf(name, text)
+		if err != nil {
+			return nil, err
+		}
+		if hook != nil {
+			fields[name] = hook
 		}
 	}
 	for _, add := range []func(map[string]any) error{f.addPaths, f.addEnv, f.addTags, f.addPayload} {
@@ -204,4 +215,19 @@ func (f *specFlags) addPayload(fields map[string]any) error {
 	}
 	fields["payload"] = json.RawMessage(f.Payload)
 	return nil
+}
+
+// hookOf makes a hook of a flag, nil if it says nothing: an object is JSON, and all else a command or an address.
+func hookOf(name, text string) (any, error) {
+	switch {
+	case text == "":
+		return nil, nil
+	case !strings.HasPrefix(text, "{"):
+		return text, nil
+	case !json.Valid([]byte(text)):
+		bad := invalidJSON("--" + strings.ReplaceAll(name, "_", "-") + " " + text)
+		bad.hint = `what begins with { is a job as JSON; a command that does goes into {"command":"…"}`
+		return nil, bad
+	}
+	return json.RawMessage(text), nil
 }

@@ -50,6 +50,8 @@ type grammar struct {
 	Simulate simulateCmd `cmd:"" group:"The queue:" help:"Show what would have happened with other settings or workers."`
 	Demo     demoCmd     `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
 	Version  versionCmd  `cmd:"" group:"The queue:" help:"Print the version."`
+
+	HookPost hookPostCmd `cmd:"" hidden:"" help:"Call the address of a hook."`
 }
 
 // globals are the flags that every command has. Each can be set by an environment variable; the flags of

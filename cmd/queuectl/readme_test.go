@@ -30,6 +30,8 @@ func TestTranscripts_AreTrue(t *testing.T) {
 		docs + "/guides/queues.md":         12,
 		docs + "/guides/dependencies.md":   14,
 		docs + "/guides/secrets.md":        10,
+
+		docs + "/guides/waiting-and-hooks.md": 14,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()

@@ -25,9 +25,10 @@ type secretSetCmd struct {
 
 // Help is shown below the usage line.
 func (secretSetCmd) Help() string {
-	return `The value is read from standard input, without the line break at its end; on a terminal it is asked for and not
-shown. It goes into a file that only you can read, secrets/NAME in the directory of the queue, and never into
-the log. Jobs that name it with 'enqueue --secret-env NAME' get it when they start.
+	return `The value is read from standard input, without the line break at its end; on a terminal it is
+asked for and not shown. It goes into a file that only you can read, secrets/NAME in the directory
+of the queue, and never into the log. Jobs that name it with 'enqueue --secret-env NAME' get it
+when they start.
 
 Examples:
 

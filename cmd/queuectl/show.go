@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -97,6 +98,9 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"unique scope", unless(spec.UniqueKey == "", scopeWords(spec))},
 		{"secrets", plain(strings.Join(spec.SecretEnv, ", "))},
 		{"stdin", plain(spec.Stdin)},
+		{"on complete", hookWords(j, spec.OnComplete, job.Completed)},
+		{"on dead", hookWords(j, spec.OnDead, job.Dead)},
+		{"hook of", plain(spec.Env[job.HookJob])},
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
 		pairs = append(pairs, [2]string{"environment", plain(name + "=" + spec.Env[name])})
@@ -218,4 +222,21 @@ func lines(text string) []string {
 		all[i] = plain(strings.TrimSuffix(line, "\r"))
 	}
 	return all
+}
+
+// hookWords says what a hook is, and which job it has become.
+func hookWords(j job.Job, raw json.RawMessage, when job.State) string {
+	if raw == nil {
+		return ""
+	}
+	words := string(raw)
+	if hook, err := job.ParseHook(raw); err == nil {
+		if words = commandLine(hook); hook.Argv != nil && len(hook.Argv) == len(job.PostCommand)+1 && slices.Equal(hook.Argv[:len(job.PostCommand)], job.PostCommand) {
+			words = hook.Argv[len(job.PostCommand)]
+		}
+	}
+	if j.State == when {
+		words += "  (job " + job.HookID(j.Key, j.Run) + ")"
+	}
+	return plain(words)
 }

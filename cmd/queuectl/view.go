@@ -42,6 +42,8 @@ type specView struct {
 	Snooze         string              `json:"snooze,omitempty"`
 	UniqueKey      string              `json:"unique_key,omitempty"`
 	UniqueScope    string              `json:"unique_scope,omitempty"`
+	OnComplete     json.RawMessage     `json:"on_complete,omitempty"`
+	OnDead         json.RawMessage     `json:"on_dead,omitempty"`
 	Env            map[string]string   `json:"env,omitempty"`
 	SecretEnv      []string            `json:"secret_env,omitempty"`
 	Cwd            string              `json:"cwd,omitempty"`
@@ -59,6 +61,7 @@ func viewSpec(spec job.Spec) any {
 		BackoffMax: optionalDuration(spec.BackoffMax), BackoffJitter: spec.BackoffJitter, OnCrash: spec.OnCrash, OnParent: spec.OnParentFailure,
 		Backoff: spec.Backoff, RetryOn: spec.RetryOn, DeadOn: spec.DeadOn, SnoozeOn: spec.SnoozeOn,
 		UniqueKey: spec.UniqueKey, UniqueScope: spec.UniqueScopeText(),
+		OnComplete: spec.OnComplete, OnDead: spec.OnDead,
 		Env: spec.Env, SecretEnv: spec.SecretEnv, Cwd: spec.Cwd, Stdin: spec.Stdin, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	for _, p := range spec.After {

@@ -78,7 +78,9 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 		ctx, stopNow, release := stopSignals(ctx, s)
 		defer release()
 		started := false
+		self, _ := os.Executable() // "": then that of the PATH
 		err := q.Run(ctx, queue.WorkerOptions{
+			Program:     self,
 			Slots:       c.Count,
 			Queues:      c.Queues,
 			UntilEmpty:  c.UntilEmpty,

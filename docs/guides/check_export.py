@@ -142,7 +142,7 @@ def spec(m):
     for name, n in ("backoff_base", 12), ("backoff_jitter", 14):
         if m.has(n):
             some[name] = number(m.fixed(n, "<d"))
-    for name, n in ("payload", 9), ("extra", 20):
+    for name, n in ("payload", 9), ("extra", 20), ("on_complete", 33), ("on_dead", 34):
         if m.has(n):
             some[name] = json.loads(m.text(n), object_pairs_hook=pairs)
     if m.has(37):

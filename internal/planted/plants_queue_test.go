@@ -70,7 +70,7 @@ var plantsInTheQueue = []plant{
 	},
 	{
 		name:  "a held job stays in the timeline",
-		edits: []edit{{"projection/foldjob.go", "if !r.state.Waiting() || p.isHeld(r) {\n\t\treturn Change", "if !r.state.Waiting() {\n\t\treturn Change"}},
+		edits: []edit{{"projection/foldjob.go", "r.left == 0 && !p.isHeld(r)", "r.left == 0"}},
 		pkg:   "decide", test: "TestRules_AnySequenceOfCommandsKeepsTheInvariants",
 	},
 	{
