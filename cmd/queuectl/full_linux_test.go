@@ -41,6 +41,9 @@ func queuectl(t *testing.T, dir string, args ...string) (stdout, stderr string, 
 // TestFullDisk_IsSaidAndNothingIsLost: what cannot be written is refused with what to do about it, and
 // what is there can still be read.
 func TestFullDisk_IsSaidAndNothingIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	const free = "free some space on the disk of "
 	refused := func(t *testing.T, dir string, args ...string) {

@@ -22,12 +22,30 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"queuectl": main})
 }
 
+// scripts are all of them or, short, those in which processes work side by side.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	names := []string{"*"}
+	if testing.Short() {
+		names = []string{"worker_*", "cancel_kill", "log_follow", "queue"}
+	}
+	var files []string
+	for _, name := range names {
+		found, err := filepath.Glob("testdata/script/" + name + ".txtar")
+		if err != nil || len(found) == 0 {
+			t.Fatal(name, found, err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
 // TestScripts runs the files in testdata/script: one for each promise of the command line. Each has a
 // directory of its own and QUEUECTL_DIR in it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Files:               scripts(t),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(8 * time.Minute), // a command that hangs; the race detector is slow

@@ -16,6 +16,9 @@ const readme = "../../README.md"
 
 // TestTranscripts_AreTrue types what the pages show and compares what it gets.
 func TestTranscripts_AreTrue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a run without -short")
+	}
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a POSIX shell")
