@@ -58,7 +58,7 @@ func TestAct_MoreJobsThanACommitHolds(t *testing.T) {
 func TestAct_LargeEventsAreSeveralCommits(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("needs a run without -short")
 	}
 	ctx := context.Background()
 	q := waitingJobs(t, 0)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
@@ -131,18 +132,18 @@ func TestPrune_StatesAreWhatTheyWere(t *testing.T) {
 	}
 
 	live := replayedDigest(t, q.Dir())
+	if got, err := q.Digest(ctx); err != nil || got != live {
+		t.Errorf("who has lived through it has another state, %v", err)
+	}
 	for _, snapshots := range []bool{true, false} {
 		if !snapshots {
-			if err := os.RemoveAll(filepath.Join(q.Dir(), "snapshot")); err != nil {
+			if err := errors.Join(q.Close(), os.RemoveAll(filepath.Join(q.Dir(), "snapshot"))); err != nil { // it may be writing one
 				t.Fatal(err)
 			}
 		}
 		if digestOf(t, q.Dir()) != live {
 			t.Errorf("with snapshots %v, the state is another", snapshots)
 		}
-	}
-	if got, err := q.Digest(ctx); err != nil || got != live {
-		t.Errorf("who has lived through it has another state, %v", err)
 	}
 	if report, err := queue.Verify(ctx, q.Dir(), eventlog.VerifyOptions{}); err != nil || len(report.Damage) > 0 || report.Base == nil {
 		t.Errorf("verify: %+v, %v", report, err)
@@ -177,7 +178,7 @@ func TestPrune_Again(t *testing.T) {
 	if r := replay(t, q); r.Digest() != want || r.Position() != job.Position(list[0].To) {
 		t.Errorf("the state of the base, at %d, is not what it was", r.Position())
 	}
-	if err := os.RemoveAll(filepath.Join(q.Dir(), "snapshot")); err != nil {
+	if err := errors.Join(q.Close(), os.RemoveAll(filepath.Join(q.Dir(), "snapshot"))); err != nil { // it may be writing one
 		t.Fatal(err)
 	}
 	q = open(t, q.Dir())
@@ -197,7 +198,7 @@ func TestPrune_OldJobsLiveOn(t *testing.T) {
 	if _, err := q.Prune(ctx, archive.Last); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(q.Dir(), "snapshot")); err != nil {
+	if err := errors.Join(q.Close(), os.RemoveAll(filepath.Join(q.Dir(), "snapshot"))); err != nil { // it may be writing one
 		t.Fatal(err)
 	}
 	q = open(t, q.Dir())
@@ -208,11 +209,16 @@ func TestPrune_OldJobsLiveOn(t *testing.T) {
 		t.Errorf("history: %v, %v", records, err)
 	}
 	// A chain of snapshots stands on its own, also if little has happened since the base.
-	if report, err := q.Snapshot(ctx); err != nil || report.Head.Commit <= archive.Last || report.Levels != 1 {
+	report, err := q.Snapshot(ctx)
+	for err == nil && report.Busy { // one is being written already
+		time.Sleep(time.Millisecond)
+		report, err = q.Snapshot(ctx)
+	}
+	if err != nil || report.Head.Commit <= archive.Last || report.Levels != 1 {
 		t.Errorf("snapshot: %+v, %v", report, err)
 	}
 	ran := ""
-	err := q.Run(ctx, queue.WorkerOptions{UntilIdle: true, Handlers: map[string]queue.Handler{
+	err = q.Run(ctx, queue.WorkerOptions{UntilIdle: true, Handlers: map[string]queue.Handler{
 		"never": func(_ context.Context, j job.Job) error {
 			if ran == "" {
 				ran = j.Spec.ID
