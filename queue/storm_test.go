@@ -30,10 +30,7 @@ func TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce(t *testing.T) {
 	if _, err := exec.LookPath("flock"); err != nil {
 		t.Skip("needs the program flock (util-linux)")
 	}
-	kills := 100
-	if testing.Short() {
-		kills = 20
-	}
+	const kills = 100
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	s := newStorm(t, rand.New(rand.NewPCG(seed, seed)))
