@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
-	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/scheduler/cron"
 )
@@ -160,8 +158,8 @@ func (w *worker) ticksNow(g glance) bool {
 	return (g.failing || g.ticks && g.tick <= w.q.opt.Now().UnixNano()) && w.mayClaim()
 }
 
-// tick decides the ticks that have come, and ends jobs because of a parent. Other workers may have done so before: then there is nothing to do. It
-// reports whether there may be more.
+// tick decides the ticks that have come, and ends jobs because of a parent. Other workers may have done so before: then
+// there is nothing to do. It reports whether there may be more.
 func (w *worker) tick() bool {
 	var decided []job.Event
 	names := map[job.Position]string{}
@@ -178,15 +176,7 @@ func (w *worker) tick() bool {
 		}
 		return decided, err
 	})
-	err := w.q.log.Append(w.ctx, p)
-	var corrupt *eventlog.CorruptError
-	switch {
-	case err == nil:
-	case cannotWrite(err) && !errors.Is(err, eventlog.ErrClosed) && !errors.As(err, &corrupt):
-		w.pause(err) // should it be in the log all the same, the state says so when it is read again
-		return false
-	default:
-		w.fail(err)
+	if !w.append(p) {
 		return false
 	}
 	for i, e := range decided {

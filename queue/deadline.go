@@ -1,11 +1,9 @@
 package queue
 
 import (
-	"errors"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
-	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -37,15 +35,7 @@ func (w *worker) expire() bool {
 		ids = idsOf(s, events)
 		return events, err
 	})
-	err := w.q.log.Append(w.ctx, p)
-	var corrupt *eventlog.CorruptError
-	switch {
-	case err == nil:
-	case cannotWrite(err) && !errors.Is(err, eventlog.ErrClosed) && !errors.As(err, &corrupt):
-		w.pause(err) // should it be in the log all the same, the state says so when it is read again
-		return false
-	default:
-		w.fail(err)
+	if !w.append(p) {
 		return false
 	}
 	w.logExpired(ids)

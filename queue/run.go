@@ -191,6 +191,22 @@ func (w *worker) settle(err error, r *run) *run {
 	return nil
 }
 
+// append commits what nobody but time asks of this worker. It reports whether it is in the log. If it turns out to be
+// there all the same, the state says so when it is read again.
+func (w *worker) append(p *eventlog.Proposal) bool {
+	err := w.q.log.Append(w.ctx, p)
+	var corrupt *eventlog.CorruptError
+	switch {
+	case err == nil:
+		return true
+	case cannotWrite(err) && !errors.Is(err, eventlog.ErrClosed) && !errors.As(err, &corrupt):
+		w.pause(err)
+	default:
+		w.fail(err)
+	}
+	return false
+}
+
 // pause claims nothing for a second, because the machine could not do what it must.
 func (w *worker) pause(err error) {
 	w.logger.Warn().Err(err).Msg("claiming nothing for a second")

@@ -40,7 +40,7 @@ func TestSet_IsForItsOwnerAlone(t *testing.T) {
 func TestGet_RefusesWhatOthersMayReadOrChange(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no such modes")
+		t.Skip("needs file modes")
 	}
 	for _, c := range []struct {
 		name string
