@@ -162,7 +162,7 @@ type BaseCheck struct {
 	Head   Head              // of the last commit that was pruned
 	Time   int64             // of that commit, Unix nanoseconds
 	SHA256 [sha256.Size]byte // of the file
-	Files  int               // that are there and sound, of 2. Whoever archives by hand, or prunes, makes the other anew
+	Files  int               // that are there and sound in themselves, of 2. Whoever archives by hand makes the other anew
 }
 
 // checkBase checks both files of the base to their last bytes; nil if there is none. That one of them is not there is
@@ -182,10 +182,10 @@ func checkBase(dir string, id LogID) (check *BaseCheck, damage []*CorruptError, 
 			damage = append(damage, baseDamage(path, c, err))
 		case check == nil:
 			check = found
-		case found.SHA256 != check.SHA256:
-			damage = append(damage, baseDamage(path, c, errSnapshot("it is not the same as the other file")))
 		default:
-			check.Files++
+			if check.Files++; found.SHA256 != check.SHA256 { // which of them is right, the event of the prune says
+				damage = append(damage, baseDamage(path, c, errSnapshot("it is not the same as the other file")))
+			}
 		}
 	}
 	if check == nil && len(damage) == 0 {

@@ -53,6 +53,37 @@ func TestBase_EitherFileWillDo(t *testing.T) {
 	}
 }
 
+// Two files that are sound and not the same: nobody chooses between them.
+func TestBase_FilesThatDiffer(t *testing.T) {
+	t.Parallel()
+	h, dir := inThreeArchives(t, 813)
+	cut := h.commitsBefore(6)
+	pruneAt(t, dir, cut)
+	paths := basePaths(dir, cut)
+	id, err := readFormat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, _, err := checkBase(dir, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := Checkpoint{Head: check.Head, Time: check.Time, Segment: h.segments[5].first, Offset: 1}
+	empty := func(*SnapshotWriter) error { return nil }
+	if err := quickDisk.write(paths[1], func(f *os.File) error { return writeSnapshot(f, id, Head{}, at, empty) }); err != nil {
+		t.Fatal(err)
+	}
+	want := sha(t, paths[1])
+	archiveOf(t, dir, math.MaxUint64)
+	r := verify(t, dir)
+	if len(r.Damage) != 1 || r.Damage[0].Path != paths[1] || !strings.Contains(r.Damage[0].Reason, "not the same") || r.Base.Files != 2 {
+		t.Errorf("verify says %+v, base %+v", r, r.Base)
+	}
+	if sha(t, paths[1]) != want || sha(t, paths[0]) == want {
+		t.Error("one of them was made of the other")
+	}
+}
+
 func TestBase_WithoutItTheLogIsDamaged(t *testing.T) {
 	t.Parallel()
 	h, dir := inThreeArchives(t, 805)

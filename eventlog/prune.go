@@ -289,23 +289,14 @@ func (a *archiver) mendBase() error {
 	if err != nil || check == nil || check.Files == 2 {
 		return err
 	}
-	paths := basePaths(a.dir, check.Head.Commit)
-	var sound [2]bool
-	for i, path := range paths {
-		_, err := checkBaseFile(path, a.id, check.Head.Commit)
-		sound[i] = err == nil
-	}
-	switch {
-	case sound[0] && sound[1]:
-		return nil // and they are not the same: which of them is right, the event of the prune says
-	case sound[1]:
+	paths, temp := basePaths(a.dir, check.Head.Commit), a.temp()[0]
+	if check.Path == paths[0] {
 		slices.Reverse(paths[:])
 	}
-	temp := a.temp()[0]
-	if err := a.copyBase(paths[0], temp); err != nil {
+	if err := a.copyBase(check.Path, temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, paths[1]); err != nil {
+	if err := os.Rename(temp, paths[0]); err != nil {
 		return err
 	}
 	return a.disk.syncDir(filepath.Join(a.dir, baseDir))
