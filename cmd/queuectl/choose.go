@@ -135,7 +135,7 @@ func (n *nameArgs) act(ctx context.Context, s *session, f projection.Filter, d d
 		if n.DryRun {
 			return d.rehearse(ctx, s, q, sel)
 		}
-		if err := n.ask(s, d, sel); err != nil {
+		if err := n.ask(ctx, s, d, sel); err != nil {
 			return err
 		}
 		return d.carryOut(ctx, s, q, sel)
@@ -174,7 +174,7 @@ func (d *deed) nothing(ofAll bool) error {
 
 // ask has a person confirm what is lost, or what is about many jobs that nobody named. Where there is none, what
 // can be had back is done.
-func (n *nameArgs) ask(s *session, d deed, sel projection.Selection) error {
+func (n *nameArgs) ask(ctx context.Context, s *session, d deed, sel projection.Selection) error {
 	many := !sel.Named && len(sel.Keys) > 1
 	if n.Yes || !many && !d.gone {
 		return nil
@@ -185,7 +185,7 @@ func (n *nameArgs) ask(s *session, d deed, sel projection.Selection) error {
 	} else if !s.attended() {
 		return nil
 	}
-	return s.confirm(question)
+	return s.confirm(ctx, question)
 }
 
 func capitalised(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

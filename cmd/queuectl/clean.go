@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -60,7 +54,7 @@ func (c *cleanCmd) Run(ctx context.Context, s *session) error {
 			if c.DryRun || n == 0 {
 				return c.print(s, would, true)
 			}
-			if err := s.confirm(fmt.Sprintf("Forget %s (%s) and remove what they printed?", count(n, "job"), jobWords(would))); err != nil {
+			if err := s.confirm(ctx, fmt.Sprintf("Forget %s (%s) and remove what they printed?", count(n, "job"), jobWords(would))); err != nil {
 				return err
 			}
 		}
@@ -142,27 +136,4 @@ func (c *cleanCmd) print(s *session, f queue.Forgotten, dryRun bool) error {
 		s.printf("Forgot %s (%s), removed %s of output.", count(n, "job"), jobWords(f), count(f.Outputs, "file"))
 	}
 	return nil
-}
-
-// confirm asks a person. Where there is none, --yes must have been said.
-func (s *session) confirm(question string) error {
-	if !s.attended() {
-		return usage("this removes something, and nobody can be asked", "say --yes, or --dry-run to see what it would do")
-	}
-	fmt.Fprintf(s.stderr, "%s [y/N] ", question)
-	line, err := bufio.NewReader(s.stdin).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
-		s.hint("nothing was changed")
-		return exitCode(exitFailed)
-	}
-	return nil
-}
-
-// attended says that there is a person who can be asked.
-func (s *session) attended() bool {
-	in, isFile := s.stdin.(*os.File)
-	return isFile && s.errTerminal && term.IsTerminal(int(in.Fd()))
 }

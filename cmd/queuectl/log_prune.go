@@ -69,7 +69,7 @@ func (c *logPruneCmd) Run(ctx context.Context, s *session) error {
 			return c.print(s, would)
 		}
 		if !c.Yes {
-			if err := s.confirm("Remove " + prunedWords(would) + " for good?"); err != nil {
+			if err := s.confirm(ctx, "Remove "+prunedWords(would)+" for good?"); err != nil {
 				return err
 			}
 		}

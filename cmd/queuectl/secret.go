@@ -41,7 +41,7 @@ func (c *secretSetCmd) Run(ctx context.Context, s *session) error {
 	if err := job.CheckSecret(c.Name); err != nil {
 		return err
 	}
-	value, err := interruptibly(ctx, func() ([]byte, error) { return readValue(s, c.Name) })
+	value, err := readValue(ctx, s, c.Name)
 	if err != nil {
 		return err
 	}
@@ -55,22 +55,34 @@ func (c *secretSetCmd) Run(ctx context.Context, s *session) error {
 }
 
 // readValue reads a value from standard input, or asks for it.
-func readValue(s *session, name string) ([]byte, error) {
+func readValue(ctx context.Context, s *session, name string) ([]byte, error) {
 	if in, isFile := s.stdin.(*os.File); isFile && term.IsTerminal(int(in.Fd())) {
-		fmt.Fprintf(s.stderr, "Value of %s (not shown): ", name)
-		value, err := term.ReadPassword(int(in.Fd()))
-		fmt.Fprintln(s.stderr)
-		if err != nil {
-			return nil, fmt.Errorf("read the value: %w", err)
-		}
-		return value, nil
+		return askForValue(ctx, s, int(in.Fd()), name)
 	}
 	const most = 1 << 20 // the queue says how large it may be
-	value, err := io.ReadAll(io.LimitReader(s.stdin, most))
+	value, err := interruptibly(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(s.stdin, most)) })
 	if err != nil {
 		return nil, fmt.Errorf("read the value: %w", err)
 	}
 	return bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r")), nil
+}
+
+// askForValue reads a value from a terminal that does not show it meanwhile.
+func askForValue(ctx context.Context, s *session, terminal int, name string) ([]byte, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return nil, fmt.Errorf("read the value: %w", err)
+	}
+	fmt.Fprintf(s.stderr, "Value of %s (not shown): ", name)
+	value, err := interruptibly(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
+	fmt.Fprintln(s.stderr)
+	if ctx.Err() != nil {
+		_ = term.Restore(terminal, before) // who reads still does not, and is left behind
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the value: %w", err)
+	}
+	return value, nil
 }
 
 func (s *session) toldOfSecret(what, name string) error {
