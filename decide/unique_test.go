@@ -135,7 +135,7 @@ func TestUnique_OfSeveralDeadJobsOneComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acted, err := decide.Act(w.State, w.at, decide.Retrying(true), decide.Chosen{Keys: sel.Keys, Filter: &sel.Filter})
+	acted, err := decide.Act(w.State, w.at, decide.Retrying(decide.Retries{OnlyDead: true}), decide.Chosen{Keys: sel.Keys, Filter: &sel.Filter})
 	if err != nil || len(acted.Events) != 1 {
 		t.Errorf("%d come back, %v", len(acted.Events), err)
 	}

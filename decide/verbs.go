@@ -3,18 +3,26 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Retrying brings jobs back to pending, due at once, with attempts and crashes at 0: dead ones and, unless
-// onlyDead, failed ones, which wait for their next attempt. A deadline that has passed by then is lifted: who retries
-// by hand wants the job to run. A dead one whose unique key another job has by now is
-// refused with a *DuplicateError.
-func Retrying(onlyDead bool) Action {
-	a := Action{States: []job.State{job.Failed, job.Dead}, want: "only dead and failed jobs can be retried"}
-	if onlyDead {
+// Retries are preferences of [Retrying]. The zero value retries dead jobs, and failed ones without waiting for their next
+// attempt, all at once, with attempts and crashes from 0 again.
+type Retries struct {
+	OnlyDead bool
+	// Keep leaves attempts and crashes as they are: a job that has used them up runs once more.
+	Keep  bool
+	Every time.Duration // as of [Action]
+}
+
+// Retrying brings jobs back to pending. A deadline that has passed by then is lifted: who retries by hand wants the job
+// to run. A dead one whose unique key another job has by now is refused with a *DuplicateError.
+func Retrying(r Retries) Action {
+	a := Action{States: []job.State{job.Failed, job.Dead}, Every: r.Every, want: "only dead and failed jobs can be retried"}
+	if r.OnlyDead {
 		a.States, a.want = []job.State{job.Dead}, "only dead jobs can be retried"
 	}
 	a.rule = func(s *State, b *projection.Brief, t *turn) (job.Event, error) {
@@ -24,7 +32,7 @@ func Retrying(onlyDead bool) Action {
 				return nil, err
 			}
 		}
-		return job.JobRetried{Job: b.Key, From: b.State, Reset: true, Due: t.due, DeadlineLifted: lifted}, nil
+		return job.JobRetried{Job: b.Key, From: b.State, Reset: !r.Keep, Due: t.due, DeadlineLifted: lifted}, nil
 	}
 	return a
 }
@@ -32,7 +40,7 @@ func Retrying(onlyDead bool) Action {
 // Retry is [Retrying] of the jobs with these ids, all or none; an id that is given twice counts once. Errors:
 // job.ErrNotFound, or a *StateError for a job in another state.
 func Retry(s *State, at job.At, ids []string, onlyDead bool) ([]job.Event, error) {
-	return byID(s, at, Retrying(onlyDead), ids)
+	return byID(s, at, Retrying(Retries{OnlyDead: onlyDead}), ids)
 }
 
 // Cancelling withdraws jobs: those that wait at once; for one that runs it asks the worker to end the run (TERM,

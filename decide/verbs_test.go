@@ -120,6 +120,28 @@ func TestRetry_BeginsAgain(t *testing.T) {
 	wantKinds(t, w.run(worker, exit1), job.KindJobFailed) // one retry again
 }
 
+func TestRetry_ThatKeepsAttemptsIsOneRunMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker := w.worker("w1")
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: "a", Command: "false", MaxRetries: new(uint32(1))}}, false))
+	key, run := w.claim(worker)
+	w.must(decide.RunLost(w.State, w.at, key, run))
+	w.run(worker, exit1)
+	w.pass(time.Minute)
+	w.run(worker, exit1)
+	acted, err := decide.Act(w.State, w.at, decide.Retrying(decide.Retries{Keep: true}), decide.Chosen{Keys: []job.Position{key}})
+	w.must(acted.Events, err)
+	if j := w.job("a"); j.State != job.Pending || j.Attempts != 2 || j.Crashes != 1 || j.LastError != "" {
+		t.Errorf("%+v", j)
+	}
+	w.agree()
+	wantKinds(t, w.run(worker, exit1), job.KindJobDied)
+	if j := w.job("a"); j.Attempts != 3 || j.Why != job.WhyRetries {
+		t.Errorf("%+v", j)
+	}
+}
+
 func TestCancel_IsAskedOnce(t *testing.T) {
 	t.Parallel()
 	w, _ := oneOfEach(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -15,13 +14,11 @@ import (
 // Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing], [Editing] and [Purging].
 type Action = decide.Action
 
-// Retrying brings failed and dead jobs back, or dead ones only; attempts and crashes start again from 0. The
-// first is due at once, each other so long after the one before it; 0 = all at once.
-func Retrying(onlyDead bool, every time.Duration) Action {
-	a := decide.Retrying(onlyDead)
-	a.Every = every
-	return a
-}
+// Retries say how jobs are retried.
+type Retries = decide.Retries
+
+// Retrying brings failed and dead jobs back: see [decide.Retrying].
+func Retrying(r Retries) Action { return decide.Retrying(r) }
 
 // Cancelling withdraws jobs that wait, and has runs ended whose jobs are cancelled then: see [Queue.Cancel].
 func Cancelling() Action { return decide.Cancelling() }

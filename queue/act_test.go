@@ -150,7 +150,7 @@ func TestAct_ARetryIsSpreadOverAllCommits(t *testing.T) {
 	if err := q.Run(ctx, WorkerOptions{Handlers: map[string]Handler{"none": fail}, UntilEmpty: true}); err != nil {
 		t.Fatal(err)
 	}
-	retry := Retrying(true, time.Hour)
+	retry := Retrying(Retries{OnlyDead: true, Every: time.Hour})
 	if _, err := q.actIn(ctx, retry, choose(t, q, retry), 2, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -154,6 +154,7 @@ type op struct {
 	at   int64
 	what what
 	subj int32 // number of the job, the crew or the change of a setting
+	keep bool  // a retry leaves attempts and crashes as they are
 	wait int64 // ns from a request to end a run to the end of that run, or from a retry to when the job is due; of an edit its number
 }
 

@@ -179,7 +179,8 @@ func (r *Recorder) retried(j *tracked, e job.JobRetried) {
 			how = retryDead
 		}
 		r.step(how, j.number)
-		r.record.script[len(r.record.script)-1].wait = max(0, due-r.clock.last)
+		step := &r.record.script[len(r.record.script)-1]
+		step.keep, step.wait = !e.Reset, max(0, due-r.clock.last)
 	}
 }
 

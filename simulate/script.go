@@ -204,9 +204,11 @@ func (m *machine) interfere(o *op) {
 	switch o.what {
 	case retry, retryDead:
 		events, err = decide.Retry(m.state, m.at(), ids, o.what == retryDead)
-		if retried := slices.IndexFunc(events, isRetry); retried >= 0 && o.wait > 0 {
+		if retried := slices.IndexFunc(events, isRetry); retried >= 0 {
 			e := events[retried].(job.JobRetried)
-			e.Due = later(m.now, o.wait)
+			if e.Reset = !o.keep; o.wait > 0 {
+				e.Due = later(m.now, o.wait)
+			}
 			events[retried] = e
 		}
 	case cancel:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 	"github.com/queuectl/queuectl/simulate"
 )
@@ -141,7 +142,12 @@ func meddler(seed uint64) meddling {
 		case 1:
 			return q.Kill(ctx, 15, recent)
 		case 2:
-			return q.Retry(ctx, false, ids[rng.IntN(len(ids))])
+			j, err := q.Job(ctx, ids[rng.IntN(len(ids))])
+			if err == nil {
+				sel := projection.Selection{Keys: []job.Position{j.Key}, Named: true}
+				_, err = q.Act(ctx, queue.Retrying(queue.Retries{Keep: rng.IntN(2) == 0}), sel, nil)
+			}
+			return err
 		case 3:
 			_, err := q.SetConfig(ctx, "backoff_base", fmt.Sprint(1+rng.IntN(4)))
 			return err

@@ -8,14 +8,12 @@ import (
 
 type dlqRetryCmd struct {
 	deadFlags
-	paceFlag
+	retryFlags
 }
 
 // Help is shown below the usage line.
 func (dlqRetryCmd) Help() string {
-	return `The jobs are due at once, and their attempts count from 0 again; what happened before stays in the
-history. With --rate they are due one after another: so the log says, and workers keep to it. Of jobs
-that were named, either all are retried or, after an error, none.
+	return retryHelp + `
 
 ` + selectorHelp + `
 
@@ -33,7 +31,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return c.act(ctx, s, f, deed{
-		action: queue.Retrying(true, c.Rate.every), verb: "retry", done: "Requested retry of",
+		action: queue.Retrying(c.retries(true)), verb: "retry", done: "Requested retry of",
 		command: "dlq retry", empty: "the dead letter queue is empty",
 	})
 }

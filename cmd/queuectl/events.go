@@ -128,7 +128,7 @@ func eventWords(e job.Event) (what, details string) {
 		}
 		return "given back", whyWords(e.Why)
 	case job.JobRetried:
-		return "retried", "was " + e.From.String() + unless(!e.DeadlineLifted, ", its deadline no longer holds")
+		return "retried", "was " + e.From.String() + unless(e.Reset, ", attempts count on") + unless(!e.DeadlineLifted, ", its deadline no longer holds")
 	case *job.JobCancelled:
 		if e.Parent != 0 {
 			return "cancelled", fmt.Sprintf("its parent, job %d, ended in another way than it should", e.Parent)

@@ -13,14 +13,12 @@ import (
 
 type retryCmd struct {
 	chooseFlags
-	paceFlag
+	retryFlags
 }
 
 // Help is shown below the usage line.
 func (retryCmd) Help() string {
-	return `The jobs are due at once, and their attempts count from 0 again; what happened before stays in the
-history. With --rate they are due one after another: so the log says, and workers keep to it. Of jobs
-that were named, either all are retried or, after an error, none.
+	return retryHelp + `
 
 ` + selectorHelp + `
 
@@ -28,6 +26,7 @@ Examples:
 
   queuectl retry job1
   queuectl retry --match 'connection refused' --rate 10/s
+  queuectl retry job1 --keep-attempts
   queuectl retry --state failed --dry-run`
 }
 
@@ -38,13 +37,25 @@ func (c *retryCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return c.act(ctx, s, f, deed{
-		action: queue.Retrying(false, c.Rate.every), verb: "retry", done: "Requested retry of",
+		action: queue.Retrying(c.retries(false)), verb: "retry", done: "Requested retry of",
 	})
 }
 
-// paceFlag spreads jobs over time.
-type paceFlag struct {
-	Rate pace `placeholder:"N/UNIT" help:"Let so many be due in a second (10/s), a minute (5/m) or an hour (100/h). Default: all at once."`
+// retryHelp is what the help of the commands that retry begins with.
+const retryHelp = `The jobs are due at once, and their attempts and crashes count from 0 again; what happened before stays
+in the history. With --keep-attempts they count on: a job that has used up its retries runs once more.
+With --rate they are due one after another: so the log says, and workers keep to it. Of jobs that were
+named, either all are retried or, after an error, none.
+`
+
+// retryFlags say how jobs are retried.
+type retryFlags struct {
+	KeepAttempts bool `help:"Do not count attempts and crashes from 0 again."`
+	Rate         pace `placeholder:"N/UNIT" help:"Let so many be due in a second (10/s), a minute (5/m) or an hour (100/h). Default: all at once."`
+}
+
+func (f *retryFlags) retries(onlyDead bool) queue.Retries {
+	return queue.Retries{OnlyDead: onlyDead, Keep: f.KeepAttempts, Every: f.Rate.every}
 }
 
 // pace is so many in a unit of time.
