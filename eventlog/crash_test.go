@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -15,12 +14,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/queuectl/queuectl/internal/effort"
 )
 
-var (
-	crashStates = flag.Int("crash.states", 20_000, "how many states of a disk TestCrashStates opens, at least")
-	crashSeed   = flag.Uint64("crash.seed", 1, "seed of the first stories of TestCrashStates")
-)
+var crashes = effort.New("crash", "states", "how many states of a disk TestCrashStates opens, at least")
 
 // TestCrashStates_LoseNothingThatWasAnswered records what processes do to the disk while they act out
 // a few stories, and opens what a power cut may leave of it, at any moment. Each round of stories
@@ -31,13 +29,15 @@ func TestCrashStates_LoseNothingThatWasAnswered(t *testing.T) {
 	}
 	t.Parallel()
 	k := newCrashCheck(t)
-	seed := *crashSeed
-	for enough := max(1, *crashStates/sample()); k.states() < enough && !t.Failed(); seed++ {
+	first := crashes.Seed(1)
+	seed := first
+	for enough := crashes.Count(20_000 / sample()); k.states() < enough && !t.Failed(); seed++ {
 		r := &crashRound{t: t, check: k, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
 		r.run()
 	}
 	k.finish()
-	t.Logf("seeds %d to %d: %s", *crashSeed, seed-1, k.summary())
+	t.Logf("seeds %d to %d: %s", first, seed-1, k.summary())
+	effort.Report(t, map[string]int{"states": k.states(), "rounds of stories": int(seed - first)})
 }
 
 // crashRound is a round of stories, and the power cuts in them.

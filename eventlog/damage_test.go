@@ -3,13 +3,18 @@ package eventlog
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"math"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/queuectl/queuectl/internal/effort"
 )
+
+var exhaustive = effort.New("exhaustive", "corpora", "how many logs are damaged in every way")
 
 // The exhaustive damage test: a log of 64 KiB in three segments, and everything that can happen to
 // it once. For each change the verdict must be that of the recovery table, and what is still
@@ -51,6 +56,21 @@ type damageTest struct {
 	wait  sync.WaitGroup
 }
 
+// corpora yields one log to damage after the other, each with a seed of its own.
+func corpora(t *testing.T, usual uint64) iter.Seq[*damageTest] {
+	return func(yield func(*damageTest) bool) {
+		first := exhaustive.Seed(usual)
+		for i := range exhaustive.Count(1) {
+			d := newDamageTest(t, first+uint64(i))
+			ok := yield(d)
+			if d.finish(); !ok || t.Failed() {
+				t.Logf("it was the log of seed %d", first+uint64(i))
+				return
+			}
+		}
+	}
+}
+
 func newDamageTest(t *testing.T, seed uint64) *damageTest {
 	d := &damageTest{T: t, log: threeSegments(t, seed), tasks: make(chan func(), 64)}
 	for range runtime.GOMAXPROCS(0) {
@@ -66,7 +86,7 @@ func newDamageTest(t *testing.T, seed uint64) *damageTest {
 func (d *damageTest) finish() {
 	close(d.tasks)
 	d.wait.Wait()
-	d.Logf("%d damaged logs", d.count.Load())
+	effort.Report(d, map[string]int{"damaged logs": int(d.count.Load())})
 }
 
 // segments is a copy of the log's list of segments; the bytes are shared.
@@ -162,135 +182,136 @@ func bits(offsets []int) (list []int) {
 
 func TestDamage_EveryBitFlip(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 30)
-	n := d.log.commits()
-	for i := range d.log.segments {
-		last := i == len(d.log.segments)-1
-		d.each(i, func(segments []handmadeSegment, offsets []int) {
-			data := bytes.Clone(d.log.segments[i].data)
-			segments[0].data = data
-			for _, bit := range bits(offsets) {
-				c, begin := d.frameAt(i, int64(bit/8))
-				want := result{begin, 3}
-				if last {
-					want.row = rowOfBad(c, n, 0)
+	for d := range corpora(t, 30) {
+		n := d.log.commits()
+		for i := range d.log.segments {
+			last := i == len(d.log.segments)-1
+			d.each(i, func(segments []handmadeSegment, offsets []int) {
+				data := bytes.Clone(d.log.segments[i].data)
+				segments[0].data = data
+				for _, bit := range bits(offsets) {
+					c, begin := d.frameAt(i, int64(bit/8))
+					want := result{begin, 3}
+					if last {
+						want.row = rowOfBad(c, n, 0)
+					}
+					data[bit/8] ^= 1 << (bit % 8)
+					// What is before the frame is untouched, and its reading does not depend on what
+					// follows.
+					name := func() string { return fmt.Sprintf("segment %d, bit %d", i, bit) }
+					d.expectFrom(name, segments, begin, 0, want)
+					if bit%1009 == 0 {
+						whole := d.segments()
+						whole[i].data = data
+						d.expect(name, whole, 0, begin.head.Commit, want.row)
+					}
+					data[bit/8] ^= 1 << (bit % 8)
 				}
-				data[bit/8] ^= 1 << (bit % 8)
-				// What is before the frame is untouched, and its reading does not depend on what
-				// follows.
-				name := func() string { return fmt.Sprintf("segment %d, bit %d", i, bit) }
-				d.expectFrom(name, segments, begin, 0, want)
-				if bit%1009 == 0 {
-					whole := d.segments()
-					whole[i].data = data
-					d.expect(name, whole, 0, begin.head.Commit, want.row)
-				}
-				data[bit/8] ^= 1 << (bit % 8)
-			}
-		})
+			})
+		}
 	}
-	d.finish()
+	effort.Report(t, map[string]int{"corpora": exhaustive.Count(1)})
 }
 
 func TestDamage_EveryTruncation(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 31)
-	for i, s := range d.log.segments {
-		last := i == len(d.log.segments)-1
-		d.each(i, func(segments []handmadeSegment, sizes []int) {
-			for _, size := range sizes {
-				segments[0].data = s.data[:size]
-				_, begin := d.frameAt(i, int64(size))
-				boundary := begin.offset == int64(size)
-				for _, promised := range []Commit{begin.head.Commit, begin.head.Commit + 1} {
-					row := 5
-					switch {
-					case !last:
-						row = 3
-					case promised > begin.head.Commit && boundary:
-						row = 2
-					case promised > begin.head.Commit:
-						row = 4
-					case size == 0:
-						row = 9
-					case boundary:
-						row = 1
+	for d := range corpora(t, 31) {
+		for i, s := range d.log.segments {
+			last := i == len(d.log.segments)-1
+			d.each(i, func(segments []handmadeSegment, sizes []int) {
+				for _, size := range sizes {
+					segments[0].data = s.data[:size]
+					_, begin := d.frameAt(i, int64(size))
+					boundary := begin.offset == int64(size)
+					for _, promised := range []Commit{begin.head.Commit, begin.head.Commit + 1} {
+						row := 5
+						switch {
+						case !last:
+							row = 3
+						case promised > begin.head.Commit && boundary:
+							row = 2
+						case promised > begin.head.Commit:
+							row = 4
+						case size == 0:
+							row = 9
+						case boundary:
+							row = 1
+						}
+						name := func() string { return fmt.Sprintf("segment %d, size %d, promised %d", i, size, promised) }
+						d.expectFrom(name, segments, begin, promised, result{begin, row})
 					}
-					name := func() string { return fmt.Sprintf("segment %d, size %d, promised %d", i, size, promised) }
-					d.expectFrom(name, segments, begin, promised, result{begin, row})
 				}
-			}
-		})
+			})
+		}
 	}
-	d.finish()
 }
 
 func TestDamage_EveryZeroSuffix(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 32)
-	n := d.log.commits()
-	for i, s := range d.log.segments {
-		last := i == len(d.log.segments)-1
-		d.each(i, func(segments []handmadeSegment, offsets []int) {
-			data := bytes.Clone(s.data)
-			segments[0].data = data
-			for _, from := range slices.Backward(offsets) {
-				clear(data[from:])
-				c, begin := d.frameAt(i, int64(from))
-				if bytes.Equal(data[:d.log.tips[c].offset], s.data[:d.log.tips[c].offset]) {
-					continue // the end of the last frame was zeros before
-				}
-				for _, promised := range []Commit{0, n} {
-					row := 3
-					switch {
-					case last && promised >= c:
-						row = 4
-					case last:
-						// No frame is whole behind it, so the table asks for a piece that was never
-						// written.
-						row = 6
-						if oracleTorn(data, begin.offset, begin.offset, int64(len(data))) {
-							row = 5
-						}
+	for d := range corpora(t, 32) {
+		n := d.log.commits()
+		for i, s := range d.log.segments {
+			last := i == len(d.log.segments)-1
+			d.each(i, func(segments []handmadeSegment, offsets []int) {
+				data := bytes.Clone(s.data)
+				segments[0].data = data
+				for _, from := range slices.Backward(offsets) {
+					clear(data[from:])
+					c, begin := d.frameAt(i, int64(from))
+					if bytes.Equal(data[:d.log.tips[c].offset], s.data[:d.log.tips[c].offset]) {
+						continue // the end of the last frame was zeros before
 					}
-					name := func() string { return fmt.Sprintf("segment %d, zeros from %d, promised %d", i, from, promised) }
-					d.expectFrom(name, segments, begin, promised, result{begin, row})
+					for _, promised := range []Commit{0, n} {
+						row := 3
+						switch {
+						case last && promised >= c:
+							row = 4
+						case last:
+							// No frame is whole behind it, so the table asks for a piece that was never
+							// written.
+							row = 6
+							if oracleTorn(data, begin.offset, begin.offset, int64(len(data))) {
+								row = 5
+							}
+						}
+						name := func() string { return fmt.Sprintf("segment %d, zeros from %d, promised %d", i, from, promised) }
+						d.expectFrom(name, segments, begin, promised, result{begin, row})
+					}
+					// Whatever the rule says in detail: zeros over a whole piece of the frame, or over
+					// its header, are torn.
+					whole := int64(from+pieceSize-1)/pieceSize*pieceSize + pieceSize
+					if last && whole <= d.log.tips[c].offset && !oracleTorn(data, begin.offset, begin.offset, int64(len(data))) {
+						d.Errorf("zeros from %d are not torn", from)
+					}
 				}
-				// Whatever the rule says in detail: zeros over a whole piece of the frame, or over
-				// its header, are torn.
-				whole := int64(from+pieceSize-1)/pieceSize*pieceSize + pieceSize
-				if last && whole <= d.log.tips[c].offset && !oracleTorn(data, begin.offset, begin.offset, int64(len(data))) {
-					d.Errorf("zeros from %d are not torn", from)
-				}
-			}
-		})
+			})
+		}
 	}
-	d.finish()
 }
 
 // TestDamage_FramesSwappedDroppedDoubled moves whole entries within a segment, and from one to
 // another.
 func TestDamage_FramesSwappedDroppedDoubled(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 33)
-	for i, s := range d.log.segments {
-		entries := d.entries(i)
-		for a := range entries {
-			d.rearranged(i, s.first+Commit(a), "drop", entries[:a], entries[a+1:])
-			d.rearranged(i, s.first+Commit(a)+1, "double", entries[:a+1], entries[a:])
-			for b := a + 1; b < len(entries); b++ {
-				swapped := append([][]byte(nil), entries...)
-				swapped[a], swapped[b] = swapped[b], swapped[a]
-				d.rearranged(i, s.first+Commit(a), fmt.Sprintf("swap with %d of", b), swapped)
-			}
-			for other := range d.log.segments {
-				if foreign := d.entries(other); other != i && a < len(foreign) {
-					d.rearranged(i, s.first+Commit(a), "replace", entries[:a], foreign[a:a+1], entries[a+1:])
+	for d := range corpora(t, 33) {
+		for i, s := range d.log.segments {
+			entries := d.entries(i)
+			for a := range entries {
+				d.rearranged(i, s.first+Commit(a), "drop", entries[:a], entries[a+1:])
+				d.rearranged(i, s.first+Commit(a)+1, "double", entries[:a+1], entries[a:])
+				for b := a + 1; b < len(entries); b++ {
+					swapped := append([][]byte(nil), entries...)
+					swapped[a], swapped[b] = swapped[b], swapped[a]
+					d.rearranged(i, s.first+Commit(a), fmt.Sprintf("swap with %d of", b), swapped)
+				}
+				for other := range d.log.segments {
+					if foreign := d.entries(other); other != i && a < len(foreign) {
+						d.rearranged(i, s.first+Commit(a), "replace", entries[:a], foreign[a:a+1], entries[a+1:])
+					}
 				}
 			}
 		}
 	}
-	d.finish()
 }
 
 // entries are those of segment i.
@@ -341,44 +362,44 @@ func (d *damageTest) rearranged(i int, bad Commit, what string, entries ...[][]b
 // TestDamage_SegmentsSwappedDroppedDoubled gives segments the place of others.
 func TestDamage_SegmentsSwappedDroppedDoubled(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 34)
-	s, n := d.segments(), d.log.commits()
-	first := func(i int) Commit { return s[i].first }
-	as := func(content int, name Commit) handmadeSegment { return handmadeSegment{name, s[content].data} }
-	tests := []struct {
-		name     string
-		segments []handmadeSegment
-		promised Commit
-		valid    Commit
-		row      int
-	}{
-		{"untouched", s, n, n, 1},
-		{"first and second swapped", []handmadeSegment{as(1, first(0)), as(0, first(1)), s[2]}, 0, 0, 3},
-		{"second and last swapped", []handmadeSegment{s[0], as(2, first(1)), as(1, first(2))}, 0, first(1) - 1, 3},
-		{"second dropped", []handmadeSegment{s[0], s[2]}, 0, first(1) - 1, 3},
-		{"last dropped", s[:2], 0, first(2) - 1, 1}, // nobody can know, unless:
-		{"last dropped, promised", s[:2], n, first(2) - 1, 2},
-		{"last doubled", append(s[:3:3], as(2, n+1)), 0, n, 6},
-		{"second doubled at the end", append(s[:3:3], as(1, n+1)), 0, n, 6},
-		{"second doubled before the last", []handmadeSegment{s[0], s[1], as(1, first(2)-1), s[2]}, 0, first(2) - 1, 3},
-		{"second in place of the last", []handmadeSegment{s[0], s[1], as(1, first(2))}, 0, first(2) - 1, 6},
-		{"empty one at the end", append(s[:3:3], handmadeSegment{first: n + 1}), n, n, 9},
-		{"empty one a commit too far", append(s[:3:3], handmadeSegment{first: n + 2}), 0, n, 3},
+	for d := range corpora(t, 34) {
+		s, n := d.segments(), d.log.commits()
+		first := func(i int) Commit { return s[i].first }
+		as := func(content int, name Commit) handmadeSegment { return handmadeSegment{name, s[content].data} }
+		tests := []struct {
+			name     string
+			segments []handmadeSegment
+			promised Commit
+			valid    Commit
+			row      int
+		}{
+			{"untouched", s, n, n, 1},
+			{"first and second swapped", []handmadeSegment{as(1, first(0)), as(0, first(1)), s[2]}, 0, 0, 3},
+			{"second and last swapped", []handmadeSegment{s[0], as(2, first(1)), as(1, first(2))}, 0, first(1) - 1, 3},
+			{"second dropped", []handmadeSegment{s[0], s[2]}, 0, first(1) - 1, 3},
+			{"last dropped", s[:2], 0, first(2) - 1, 1}, // nobody can know, unless:
+			{"last dropped, promised", s[:2], n, first(2) - 1, 2},
+			{"last doubled", append(s[:3:3], as(2, n+1)), 0, n, 6},
+			{"second doubled at the end", append(s[:3:3], as(1, n+1)), 0, n, 6},
+			{"second doubled before the last", []handmadeSegment{s[0], s[1], as(1, first(2)-1), s[2]}, 0, first(2) - 1, 3},
+			{"second in place of the last", []handmadeSegment{s[0], s[1], as(1, first(2))}, 0, first(2) - 1, 6},
+			{"empty one at the end", append(s[:3:3], handmadeSegment{first: n + 1}), n, n, 9},
+			{"empty one a commit too far", append(s[:3:3], handmadeSegment{first: n + 2}), 0, n, 3},
+		}
+		for _, tt := range tests {
+			d.expect(func() string { return tt.name }, tt.segments, tt.promised, tt.valid, tt.row)
+		}
+		got, err := examine(s[1:], firstTip(d.log.id), 0, func(*Entry) { t.Error("a commit is accepted") })
+		if err != nil || got.row != 3 || got.end.head.Commit != 0 {
+			t.Errorf("first dropped: got %+v, %v", got, err)
+		}
 	}
-	for _, tt := range tests {
-		d.expect(func() string { return tt.name }, tt.segments, tt.promised, tt.valid, tt.row)
-	}
-	got, err := examine(s[1:], firstTip(d.log.id), 0, func(*Entry) { t.Error("a commit is accepted") })
-	if err != nil || got.row != 3 || got.end.head.Commit != 0 {
-		t.Errorf("first dropped: got %+v, %v", got, err)
-	}
-	d.finish()
 }
 
 // TestDamage_NoPromiseIsTooHigh: numbers at the end of their range do not wrap around.
 func TestDamage_NoPromiseIsTooHigh(t *testing.T) {
 	t.Parallel()
-	d := newDamageTest(t, 35)
-	d.expect(func() string { return "promise" }, d.segments(), math.MaxUint64, d.log.commits(), 2)
-	d.finish()
+	for d := range corpora(t, 35) {
+		d.expect(func() string { return "promise" }, d.segments(), math.MaxUint64, d.log.commits(), 2)
+	}
 }

@@ -10,7 +10,11 @@ import (
 	"testing"
 
 	"github.com/tidwall/wal"
+
+	"github.com/queuectl/queuectl/internal/effort"
 )
+
+var differentials = effort.New("differential", "logs", "how many logs of each kind to have read by others")
 
 // TestDifferential_IndependentReader has a log read by a program in another language, which knows
 // the format only from its description.
@@ -20,14 +24,18 @@ func TestDifferential_IndependentReader(t *testing.T) {
 	if err != nil {
 		t.Skip("needs python3")
 	}
-	h := threeSegments(t, 90)
-	h.rotate()
-	dir := h.write(t)
-	promise(t, dir, h)
-	readByBoth(t, python, dir)
-	archiveOf(t, dir, math.MaxUint64)
-	pruneAt(t, dir, h.commitsBefore(2))
-	readByBoth(t, python, dir)
+	first := differentials.Seed(90)
+	for i := range differentials.Count(1) {
+		h := threeSegments(t, first+uint64(i))
+		h.rotate()
+		dir := h.write(t)
+		promise(t, dir, h)
+		readByBoth(t, python, dir)
+		archiveOf(t, dir, math.MaxUint64)
+		pruneAt(t, dir, h.commitsBefore(2))
+		readByBoth(t, python, dir)
+	}
+	effort.Report(t, map[string]int{"logs": 2 * differentials.Count(1)})
 }
 
 func readByBoth(t *testing.T, python, dir string) {
@@ -65,7 +73,15 @@ func readByBoth(t *testing.T, python, dir string) {
 // TestDifferential_WAL writes with tidwall/wal, and reads with it and with ours.
 func TestDifferential_WAL(t *testing.T) {
 	t.Parallel()
-	h := newHandmade(91, 2)
+	first := differentials.Seed(91)
+	for i := range differentials.Count(1) {
+		readByWAL(t, newHandmade(first+uint64(i), 2))
+	}
+	effort.Report(t, map[string]int{"logs": differentials.Count(1)})
+}
+
+func readByWAL(t *testing.T, h *handmade) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, logDir), 0o700); err != nil {
 		t.Fatal(err)

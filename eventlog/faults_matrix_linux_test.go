@@ -16,6 +16,7 @@ import (
 var (
 	whichFaults = flag.String("faults", "", "faults to try: how many of the matrix (160; 40 under the race detector), all, or how their names begin")
 	faultsSeed  = flag.Uint64("faults.seed", 1, "chooses which faults of the matrix are tried")
+	faultsSkip  = flag.Int("faults.skip", 0, "of a number of faults, leave out so many that another run of the same seed has tried")
 )
 
 // fault is one field of the matrix: what goes wrong in a process that writes.
@@ -132,7 +133,10 @@ func (m *faultMatrix) choose() []fault {
 	count, err := strconv.Atoi(which)
 	switch {
 	case err == nil:
-		return takeTurns(all, pairs, count)
+		all = takeTurns(all, pairs)
+		from := min(max(*faultsSkip, 0), len(all))
+		m.matrix = len(all)
+		return all[from:min(from+max(count, 0), len(all))]
 	case which != "all":
 		all = slices.DeleteFunc(all, func(f fault) bool { return !strings.HasPrefix(f.String(), which) })
 		pairs = slices.DeleteFunc(pairs, func(f fault) bool { return !strings.HasPrefix(f.String(), which) })
@@ -140,15 +144,15 @@ func (m *faultMatrix) choose() []fault {
 	if all = append(all, pairs...); len(all) == 0 {
 		m.t.Fatalf("-faults %s is neither a number, nor all, nor how a fault such as append/write:EIO:3+ begins", which)
 	}
+	m.matrix = len(all)
 	return all
 }
 
-// takeTurns chooses so many of the shuffled faults: those that tell most, and an eighth that are pairs. Calls take turns,
-// and so do kills: those that are made seldom would hardly ever be chosen.
-func takeTurns(all, pairs []fault, count int) []fault {
+// takeTurns returns the shuffled faults in the order in which they are tried: first those that tell most, and about every
+// seventh a pair. Calls take turns, and so do kills: those that are made seldom would hardly ever be chosen.
+func takeTurns(all, pairs []fault) []fault {
 	turns := map[string]int{}
 	order := map[fault]int{} // 0 = first
-	pairs = pairs[:min(count/8, len(pairs))]
 	for _, f := range all {
 		what := f.call
 		if f.error == "SIGKILL" {
@@ -164,7 +168,7 @@ func takeTurns(all, pairs []fault, count int) []fault {
 	}
 	all = append(all, pairs...)
 	slices.SortStableFunc(all, func(a, b fault) int { return cmp.Compare(order[a], order[b]) })
-	return all[:min(count, len(all))]
+	return all
 }
 
 // singles returns the whole matrix of single faults: as many positions as there are calls without any,

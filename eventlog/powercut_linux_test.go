@@ -3,7 +3,6 @@ package eventlog
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -18,12 +17,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/queuectl/queuectl/internal/effort"
 )
 
-var (
-	powerCuts    = flag.Int("powercuts", 50, "how many power cuts to try")
-	powerCutSeed = flag.Uint64("powercuts.seed", 0, "chooses when and how the power is cut; 0 = a new one")
-)
+var powerCuts = effort.New("power", "cuts", "how often to cut the power")
 
 // TestPowerCut_EveryAcknowledgedCommitIsThere lets several processes append to a log on a file system of
 // its own, which is then shut down as a power cut would: nothing more reaches the disk, and what was not
@@ -35,11 +33,8 @@ func TestPowerCut_EveryAcknowledgedCommitIsThere(t *testing.T) {
 		t.Skip("needs a run without -short")
 	}
 	t.Parallel()
-	seed := *powerCutSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	c := process(t.Context(), t, "cut the power", strconv.Itoa(*powerCuts), strconv.FormatUint(seed, 10))
+	seed, count := powerCuts.Seed(0), powerCuts.Count(50)
+	c := process(t.Context(), t, "cut the power", strconv.Itoa(count), strconv.FormatUint(seed, 10))
 	c.Args = append(c.Args, "-test.timeout=0") // that of this process holds
 	runtime.LockOSThread()                     // whose death the signal is for
 	defer runtime.UnlockOSThread()
@@ -54,11 +49,17 @@ func TestPowerCut_EveryAcknowledgedCommitIsThere(t *testing.T) {
 			t.Skip(why)
 		}
 		t.Logf("seed %d: %s", seed, line)
+		var cuts, told, repairs int
+		if n, _ := fmt.Sscanf(line, powerSummary, &cuts, &told, &repairs); n == 3 {
+			effort.Report(t, map[string]int{"cuts": cuts, "acknowledged": told, "torn tails": repairs})
+		}
 	}
 	if err != nil {
-		t.Errorf("%v: %s\nagain: go test ./eventlog -run PowerCut -powercuts %d -powercuts.seed %d", err, output, *powerCuts, seed)
+		t.Errorf("%v: %s\nagain: go test ./eventlog -run PowerCut -power.cuts %d -power.seed %d", err, output, count, seed)
 	}
 }
+
+const powerSummary = "%d power cuts; %d events acknowledged, %d torn tails cut"
 
 func init() {
 	roles["cut the power"] = func(t *testing.T, args []string) {
@@ -82,7 +83,7 @@ func init() {
 			}
 		}
 		p.check()
-		say("%d power cuts; %d events acknowledged, %d torn tails cut", p.cuts, p.told, p.repairs)
+		say(powerSummary, p.cuts, p.told, p.repairs)
 	}
 }
 

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/internal/effort"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
@@ -27,23 +26,19 @@ func TestRun_FailingDiskStartsNothingTwiceAndLosesNoOutcome(t *testing.T) {
 	live(t, 200, func(t *testing.T, seed uint64) { newSickbed(t, seed).live() })
 }
 
-// live plays so many random histories, each in a bubble, until one fails. QUEUE_TEST_SEED replays one, as far as the
-// order of goroutines allows.
+var lives = effort.New("live", "histories", "how many random histories to live through in a bubble")
+
+// live plays so many random histories, each in a bubble, until one fails. -live.histories 1 -live.seed N replays one, as
+// far as the order of goroutines allows.
 func live(t *testing.T, histories int, history func(t *testing.T, seed uint64)) {
-	seed := rand.Uint64()
 	if testing.Short() {
 		histories = min(histories, 50)
 	}
-	if given := os.Getenv("QUEUE_TEST_SEED"); given != "" {
-		var err error
-		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-		histories = 1
+	seed, done := lives.Seed(0), 0
+	for ; done < lives.Count(histories) && !t.Failed(); done++ {
+		synctest.Test(t, func(t *testing.T) { history(t, seed+uint64(done)) })
 	}
-	for ; histories > 0 && !t.Failed(); histories, seed = histories-1, seed+1 {
-		synctest.Test(t, func(t *testing.T) { history(t, seed) })
-	}
+	effort.Report(t, map[string]int{"histories": done})
 }
 
 // sickbed is a queue on a disk that fails.

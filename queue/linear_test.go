@@ -10,9 +10,12 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/queuectl/queuectl/internal/effort"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
+
+var linears = effort.New("linear", "operations", "how many operations to look for an order of")
 
 // linearInput is one call; its answer is a state, 0 for none, or the text of a refusal.
 type linearInput struct{ op, id string }
@@ -63,14 +66,15 @@ func TestQueue_IsLinearizable(t *testing.T) {
 	if testing.Short() {
 		operations = 2_000
 	}
-	dir := t.TempDir()
+	operations, seed := linears.Count(operations), linears.Seed(1)
+	dir := effort.Dir(t)
 	handles := []*queue.Queue{open(t, dir), open(t, dir), open(t, dir)}
 	histories := make([][]porcupine.Operation, clients)
 	begin := time.Now()
 	var group sync.WaitGroup
 	for c := range clients {
 		group.Go(func() {
-			random := rand.New(rand.NewPCG(1, uint64(c)))
+			random := rand.New(rand.NewPCG(seed, uint64(c)))
 			for range operations / clients {
 				in := linearInput{
 					op: []string{"enqueue", "cancel", "state"}[random.IntN(3)],
@@ -91,8 +95,9 @@ func TestQueue_IsLinearizable(t *testing.T) {
 		history = append(history, h...)
 	}
 	if got := porcupine.CheckOperationsTimeout(linearModel, history, time.Minute); got != porcupine.Ok {
-		t.Errorf("%d operations are %s", len(history), got)
+		t.Errorf("seed %d: %d operations are %s", seed, len(history), got)
 	}
+	effort.Report(t, map[string]int{"operations": len(history)})
 }
 
 func linearCall(t *testing.T, q *queue.Queue, in linearInput) string {

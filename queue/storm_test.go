@@ -12,10 +12,13 @@ import (
 	"time"
 
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/internal/effort"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
+
+var storms = effort.New("storm", "kills", "how many processes to kill")
 
 // stormCommand says so in a file if another run of the same job is alive: each run holds a lock of its
 // job's while anything of it lives.
@@ -30,8 +33,7 @@ func TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce(t *testing.T) {
 	if _, err := exec.LookPath("flock"); err != nil {
 		t.Skip("needs the program flock (util-linux)")
 	}
-	const kills = 100
-	seed := rand.Uint64()
+	seed, kills := storms.Seed(0), storms.Count(100)
 	t.Logf("seed %d", seed)
 	s := newStorm(t, rand.New(rand.NewPCG(seed, seed)))
 	s.start(4, 3)
@@ -41,6 +43,7 @@ func TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce(t *testing.T) {
 	}
 	s.end()
 	s.check()
+	effort.Report(t, map[string]int{"kills": kills})
 }
 
 type storm struct {
@@ -60,7 +63,7 @@ type life struct {
 }
 
 func newStorm(t *testing.T, random *rand.Rand) *storm {
-	root := t.TempDir()
+	root := effort.Dir(t)
 	acked, err := os.OpenFile(filepath.Join(root, "acknowledged"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)

@@ -17,15 +17,20 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/queuectl/queuectl/internal/effort"
 	"github.com/queuectl/queuectl/internal/process"
 )
 
-var which = flag.String("plants", "", "all, or how the names of the defects begin that are planted; if not given, a few")
+var (
+	which = flag.String("plants", "", "all, how many, or how the names of the defects begin that are planted; if not given, a few")
+	skip  = flag.Int("plants.skip", 0, "of a number of defects, leave out so many before")
+)
 
 // plant is a defect, and the test that has to notice it.
 type plant struct {
@@ -52,16 +57,17 @@ func TestPlants_AreNoticed(t *testing.T) {
 	if err != nil {
 		t.Skip("needs the go command")
 	}
-	g := ground{goCommand: goCommand, root: root(t)}
+	g := ground{goCommand: goCommand, root: root(t), document: readDocument(t)}
 	g.lookAtEveryFile(t)
+	t.Cleanup(func() { g.document.save(t) })
 	chosen := byPackage()
-	if len(chosen) == 0 {
-		t.Fatalf("-plants %s is neither all nor how a plant's name begins", *which)
+	if len(chosen) == 0 && *skip == 0 {
+		t.Fatalf("-plants %s is neither all, nor a number, nor how a plant's name begins", *which)
 	}
 	for pkg, plants := range chosen {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
-			sound := g.build(t, pkg, nil)
+			sound, _ := g.build(t, pkg, nil)
 			for _, p := range plants {
 				t.Run(strings.ReplaceAll(p.name, " ", "_"), func(t *testing.T) {
 					t.Parallel()
@@ -75,9 +81,11 @@ func TestPlants_AreNoticed(t *testing.T) {
 // byPackage groups the plants of this run by the package of their test.
 func byPackage() map[string][]plant {
 	groups := map[string][]plant{}
-	for _, p := range plants {
+	count, err := strconv.Atoi(*which)
+	for i, p := range plants {
 		named := *which != "" && strings.HasPrefix(p.name, *which)
-		if p.often && *which == "" || *which == "all" || named {
+		counted := err == nil && i >= *skip && i < *skip+count
+		if p.often && *which == "" || *which == "all" || named || counted {
 			groups[p.pkg] = append(groups[p.pkg], p)
 		}
 	}
@@ -101,9 +109,9 @@ func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
 		}
 		t.Skip(reason[1])
 	}
+	broken, built := g.build(t, p.pkg, p)
+	effort.Report(t, map[string]int{"plants": 1})
 	began := time.Now()
-	broken := g.build(t, p.pkg, p)
-	built := time.Since(began)
 	_, err = g.run(t, p, broken)
 	switch exit := new(exec.ExitError); {
 	case err == nil:
@@ -111,7 +119,10 @@ func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
 	case !errors.As(err, &exit):
 		t.Fatalf("run %s: %v", p.test, err)
 	default:
-		t.Logf("%s: noticed by %s in %.1f s, %.1f of them to build it", p.name, p.test, time.Since(began).Seconds(), built.Seconds())
+		took := built + time.Since(began)
+		g.document.time(p, took)
+		t.Logf("%s: noticed by %s of %s (%s) in %.1f s, %.1f of them to build it",
+			p.name, p.test, p.pkg, g.document.layer(p), took.Seconds(), built.Seconds())
 	}
 }
 
@@ -151,6 +162,7 @@ func (p *plant) diff() string {
 type ground struct {
 	goCommand string
 	root      string // of the module
+	document  *document
 }
 
 func root(t *testing.T) string {
@@ -178,9 +190,9 @@ func (g ground) lookAtEveryFile(t *testing.T) {
 	}
 }
 
-// build compiles the tests of a package with a plant, or with none, and returns the program. A
-// plant that does not compile is no plant.
-func (g ground) build(t *testing.T, pkg string, p *plant) (program string) {
+// build compiles the tests of a package with a plant, or with none, and returns the program and the processor time that
+// took. A plant that does not compile is no plant.
+func (g ground) build(t *testing.T, pkg string, p *plant) (program string, took time.Duration) {
 	t.Helper()
 	dir := t.TempDir()
 	program = filepath.Join(dir, "planted.test.exe") // Windows asks for the suffix, nobody else minds
@@ -193,7 +205,7 @@ func (g ground) build(t *testing.T, pkg string, p *plant) (program string) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the tests of %s: %v\n%s", pkg, err, output)
 	}
-	return program
+	return program, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 // overlay writes the files that a plant changes, and the one that tells the go command of them.
@@ -290,28 +302,4 @@ func hasTest(t *testing.T, dir, name string) bool {
 		}
 	}
 	return false
-}
-
-func TestPlants_AreInTheDocument(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root(t), "docs", "internals", "testing.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "\n## Planted bugs\n")
-	for _, p := range plants {
-		row := fmt.Sprintf("\n| %s | ", p.name)
-		if p.often {
-			row = fmt.Sprintf("\n| **%s** | ", p.name)
-		}
-		_, rest, found := strings.Cut(table, row)
-		line, _, _ := strings.Cut(rest, "\n")
-		if test := fmt.Sprintf(" | `%s` of `%s` | ", p.test, p.pkg); !found || !strings.Contains(" | "+line, test) {
-			t.Errorf("%s: no row of the table begins with %q and has %q", p.name, row[1:], test)
-		}
-	}
-	const heads = 2
-	if rows := strings.Count(table, "\n|") - heads; rows != len(plants) {
-		t.Errorf("the table has %d rows for %d plants", rows, len(plants))
-	}
 }

@@ -55,7 +55,8 @@ var ownGenerators = []string{"New", "NewPCG", "NewChaCha8", "NewZipf", "Rand", "
 
 // Files that may use the global random generator, with their reason.
 var randomFiles = map[string]string{
-	"queue/machine.go": "job.At.Rand: fresh for each decision, recorded only in what it decides",
+	"queue/machine.go":          "job.At.Rand: fresh for each decision, recorded only in what it decides",
+	"internal/effort/effort.go": "a fresh seed for a test, which prints it",
 }
 
 func TestClock_IsReadOnlyWhereItMust(t *testing.T) {

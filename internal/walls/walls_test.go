@@ -70,6 +70,7 @@ var rooms = map[string]room{
 		ours: []string{"job", "projection"}, pure: true,
 		reason: "it writes source and knows nothing of how the log is kept or folded",
 	},
+	"internal/effort":  {reason: "it counts what tests do and knows nothing of what they test"},
 	"internal/planted": {reason: "it holds tests only"},
 	"internal/walls":   {},
 	"queue": {
