@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
+	"github.com/queuectl/queuectl/internal/storm"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
@@ -21,14 +21,18 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(*queue.Queue) error{"writer": playWriter, "worker": playWorker, "drainer": playDrainer}
+	roles := map[string]func(context.Context, *queue.Queue) error{"writer": playWriter, "worker": playWorker, "drainer": playDrainer}
 	play := roles[os.Getenv(roleVar)]
 	if play == nil {
 		os.Exit(m.Run())
 	}
-	q, err := queue.Open(context.Background(), os.Getenv(dirVar), queue.Options{})
+	ctx, stop := context.WithCancel(context.Background())
+	if os.Getenv(nameVar) != "" { // one of a storm
+		go outlive(os.Stdin, stop)
+	}
+	q, err := queue.Open(ctx, os.Getenv(dirVar), queue.Options{})
 	if err == nil {
-		err = play(q)
+		err = play(ctx, q)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, os.Getenv(roleVar)+":", err)
@@ -40,13 +44,7 @@ func TestMain(m *testing.M) {
 // role starts a process that plays a role, with its standard output in a file that outlives it.
 func role(t *testing.T, name, dir string, stdout *os.File, env ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), roleVar+"="+name, dirVar+"="+dir)
-	cmd.Env = append(cmd.Env, env...)
+	cmd := roleCommand(t, name, dir, env...)
 	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -54,23 +52,28 @@ func role(t *testing.T, name, dir string, stdout *os.File, env ...string) *exec.
 	return cmd
 }
 
-// playWriter enqueues jobs for ever, and writes the id of each that was acknowledged.
-func playWriter(q *queue.Queue) error {
-	for i := 0; ; i++ {
-		id := fmt.Sprintf("%s-%d", os.Getenv(nameVar), i)
-		_, err := q.Enqueue(context.Background(), job.Spec{ID: id, Command: stormCommand, Env: map[string]string{"DIR": q.Dir()}})
-		if err != nil {
-			return err
-		}
-		fmt.Println(id)
-		time.Sleep(5 * time.Millisecond) // paces the load, proves nothing
+// roleCommand makes a process that plays a role.
+func roleCommand(t *testing.T, name, dir string, env ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), roleVar+"="+name, dirVar+"="+dir)
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
 }
 
-func playWorker(q *queue.Queue) error {
-	return q.Run(context.Background(), queue.WorkerOptions{Slots: 2})
+// playWriter enqueues jobs for ever, and notes the id of each that was acknowledged.
+func playWriter(ctx context.Context, q *queue.Queue) error {
+	return storm.PlaceOf(q.Dir()).Write(ctx, q, os.Getenv(nameVar), job.Spec{Command: stormCommand})
 }
 
-func playDrainer(q *queue.Queue) error {
-	return q.Run(context.Background(), queue.WorkerOptions{Slots: 4, UntilEmpty: true})
+func playWorker(ctx context.Context, q *queue.Queue) error {
+	return q.Run(ctx, queue.WorkerOptions{Slots: 2})
+}
+
+func playDrainer(ctx context.Context, q *queue.Queue) error {
+	return q.Run(ctx, queue.WorkerOptions{Slots: 4, UntilEmpty: true})
 }

@@ -2,7 +2,7 @@ package planted
 
 import "slices"
 
-var plants = slices.Concat(plantsInTheLog, plantsInTheQueue, plantsInThePast, plantsInTheTrail, plantsInSnapshots, plantsInSchedules, plantsInDeadlines)
+var plants = slices.Concat(plantsInTheLog, plantsInTheQueue, plantsInThePast, plantsInTheTrail, plantsInSnapshots, plantsInSchedules, plantsInDeadlines, plantsInMachines)
 
 // plantsInTheLog break what eventlog and the files beneath it promise.
 var plantsInTheLog = []plant{

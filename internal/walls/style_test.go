@@ -22,6 +22,8 @@ var clockReaders = map[string]string{
 	"cmd/queuectl":    "a command is for people, who live now",
 	"bench":           "it measures",
 	"queuetest":       "real time bounds what a test waits for",
+	"internal/disk":   "it measures",
+	"internal/storm":  "it measures from kills of its own",
 	"internal/shell":  "it reports when a command started and ended",
 	"scheduler/lease": "it bounds how long an orphan may take to die",
 }

@@ -97,6 +97,14 @@ var rooms = map[string]room{
 		ours:   []string{"job", "queue", "internal/file"},
 		reason: "benchmarks measure what users of the queue and of the command get",
 	},
+	"internal/disk": {
+		ours: []string{"internal/file"}, library: []string{"golang.org/x/sys"},
+		reason: "it says what lies below a directory and knows nothing of us",
+	},
+	"internal/storm": {
+		ours:   []string{"job", "eventlog", "queue", "internal/disk", "internal/file"},
+		reason: "it judges a queue by its log and by what processes saw, and is judged by nobody below it",
+	},
 	"internal/secret": {ours: []string{"internal/file"}, reason: "secrets are files, and it knows nothing of jobs"},
 	"fuzz":            {reason: "it holds tests only"},
 	"scripts/pack":    {reason: "a release is packed with the standard library alone"},

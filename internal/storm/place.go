@@ -1,0 +1,194 @@
+package storm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/queuectl/queuectl/internal/file"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+// Place is the directory of a storm:
+//
+//	queue/         the queue
+//	acknowledged   a line for each enqueue that was answered: the id, and how long the answer took in nanoseconds
+//	seen           a line for each thing that a command saw: what, the job's id, the run
+//	locks/ID       held while anything of a run of the job lives
+//
+// A line is one write to a file that is open for appending, so that it is there whole or not at all however its
+// process dies.
+type Place string
+
+// What commands see.
+const (
+	SawBegin   = "began"
+	SawEnd     = "ended"
+	SawOverlap = "overlap" // something of another run of the job held the lock
+)
+
+// Queue is the directory of the queue.
+func (p Place) Queue() string { return filepath.Join(string(p), "queue") }
+
+// PlaceOf returns the place of a queue.
+func PlaceOf(dir string) Place { return Place(filepath.Dir(dir)) }
+
+func (p Place) acknowledged() string    { return filepath.Join(string(p), "acknowledged") }
+func (p Place) seen() string            { return filepath.Join(string(p), "seen") }
+func (p Place) lock(name string) string { return filepath.Join(string(p), "locks", name) }
+
+// Prepare makes the queue, with settings under which every job has to complete, however often its workers are killed,
+// and of which the writers cannot get far ahead.
+func (p Place) Prepare(ctx context.Context, opt queue.Options) error {
+	if err := os.Mkdir(filepath.Join(string(p), "locks"), 0o700); err != nil {
+		return fmt.Errorf("prepare the storm: %w", err)
+	}
+	q, err := queue.Open(ctx, p.Queue(), opt)
+	if err != nil {
+		return fmt.Errorf("prepare the storm: %w", err)
+	}
+	for _, s := range [][2]string{{"max_crashes", "1000000000"}, {"queue_max", "150"}} {
+		if _, err := q.SetConfig(ctx, s[0], s[1]); err != nil {
+			return errors.Join(fmt.Errorf("prepare the storm: %w", err), q.Close())
+		}
+	}
+	return q.Close()
+}
+
+// Write is what a writer does: it enqueues jobs, and notes each one that was answered, until ctx ends. Their ids begin
+// with the name, which no other writer has. spec is what they are to do, which has to be what [Witness] does.
+func (p Place) Write(ctx context.Context, q *queue.Queue, name string, spec job.Spec) error {
+	noted, err := appendTo(p.acknowledged())
+	if err != nil {
+		return err
+	}
+	defer noted.Close() // each line is written by itself
+	const pace = 5 * time.Millisecond
+	for i := 0; ctx.Err() == nil; {
+		spec.ID = fmt.Sprintf("%s-%d", name, i)
+		begun := time.Now()
+		_, err := q.Enqueue(ctx, spec)
+		switch {
+		case errors.Is(err, job.ErrQueueFull):
+		case ctx.Err() != nil: // it may be in the log or not: nobody was told
+			return nil
+		case err != nil:
+			return err
+		default:
+			if _, err := fmt.Fprintf(noted, "%s %d\n", spec.ID, time.Since(begun)); err != nil {
+				return err
+			}
+			i++
+		}
+		select {
+		case <-time.After(pace):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// Run is what a command is a run of.
+type Run struct {
+	Job string // id
+	Run string // its number
+	// Child runs another process, which calls [Linger], to its end. It inherits the file, so that what a command left
+	// behind is seen as well. nil = there is none.
+	Child func(*os.File) error
+}
+
+// Witness is what the command of a job does: it holds the lock of the job for some time, and notes if another run does.
+func (p Place) Witness(r Run) error {
+	noted, err := appendTo(p.seen())
+	if err != nil {
+		return err
+	}
+	defer noted.Close() // each line is written by itself
+	note := func(what string) error {
+		_, err := fmt.Fprintf(noted, "%s %s %s\n", what, r.Job, r.Run)
+		return err
+	}
+	l, err := file.OpenLock(p.lock(r.Job))
+	if err != nil {
+		return err
+	}
+	defer l.Close() // only locked
+	alone, err := l.TryExclusive()
+	if err != nil {
+		return err
+	}
+	if !alone {
+		if err := note(SawOverlap); err != nil {
+			return err
+		}
+	}
+	if err := note(SawBegin); err != nil {
+		return err
+	}
+	if err := r.linger(l.File()); err != nil {
+		return err
+	}
+	return note(SawEnd)
+}
+
+// linger takes some time, alone or with a child that has the lock too.
+func (r Run) linger(lock *os.File) error {
+	n, err := strconv.ParseUint(r.Run, 10, 64)
+	if err != nil {
+		return fmt.Errorf("run %q: %w", r.Run, err)
+	}
+	const withChild = 4 // every fourth
+	if r.Child == nil || n%withChild != 0 {
+		Linger(n)
+		return nil
+	}
+	return r.Child(lock)
+}
+
+// Linger takes up to 90 milliseconds, in some order.
+func Linger(n uint64) {
+	const step = 10 * time.Millisecond
+	time.Sleep(time.Duration(n%10) * step)
+}
+
+func appendTo(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+// readLines passes the fields of each whole line of a file to fn. A file that is not there has none.
+func readLines(path string, fields int, fn func([]string) error) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() // only read
+	r := bufio.NewReader(f)
+	for {
+		line, err := r.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return nil // what has no end was not written to its end
+		}
+		if err != nil {
+			return err
+		}
+		field := strings.Fields(line)
+		if len(field) != fields {
+			return fmt.Errorf("%s: line %q: want %d fields", path, line, fields)
+		}
+		if err := fn(field); err != nil {
+			return err
+		}
+	}
+}
