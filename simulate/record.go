@@ -57,9 +57,11 @@ type entrant struct {
 	onCrash     job.OnCrash
 	limits      *limits // nil = its author set none
 	enqueued    int64
-	due         int64 // 0 = at once
-	first       int32 // of its whole runs; none = it has none
-	ended       bool  // at the end of the record: what became of it is known
+	due         int64  // 0 = at once
+	failed      uint32 // attempts that it comes with: it died before the record began, and was retried as it was
+	lost        uint32 // … and crashes
+	first       int32  // of its whole runs; none = it has none
+	ended       bool   // at the end of the record: what became of it is known
 }
 
 // limits are what few specs have.

@@ -168,7 +168,7 @@ func (r *Recorder) retried(j *tracked, e job.JobRetried) {
 	switch {
 	case !r.open:
 	case j.number == none: // it died before the record began
-		j.enqueued, j.due = r.clock.last, due
+		j.enqueued, j.due, j.failed, j.lost = r.clock.last, due, j.attempts, j.crashes
 		r.enter(j)
 		r.meter.entered(j.number, due)
 		r.step(arrive, j.number)

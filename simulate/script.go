@@ -74,20 +74,11 @@ func (m *machine) reopen(o *opened, ghost job.Position) {
 	key := m.position + 1
 	m.fold([]job.Event{&job.JobEnqueued{Spec: spec, Due: e.due}})
 	m.enter(o.job, key)
-	past := func(end func(run job.Position) job.Event) {
-		run := m.position + 1
-		m.fold([]job.Event{job.JobClaimed{Job: key, Worker: ghost}, end(run)})
-	}
-	for range o.crashes {
-		past(func(run job.Position) job.Event { return job.RunLost{Job: key, Run: run, Worker: ghost} })
-	}
-	for range o.attempts {
-		past(func(run job.Position) job.Event {
-			return &job.JobFailed{Job: key, Run: run, Why: job.WhyExit, NextAttemptAt: o.due}
-		})
-	}
+	m.past(key, ghost, o)
 	if o.state == job.Pending && (o.attempts > 0 || o.due != e.due) {
-		past(func(run job.Position) job.Event { return job.RunReturned{Job: key, Run: run, Why: job.WhyStop} })
+		m.ran(key, ghost, func(run job.Position) job.Event {
+			return job.RunReturned{Job: key, Run: run, Why: job.WhyStop, Due: o.due}
+		})
 	}
 	if t := m.takerOf(o); t != nil {
 		m.fold([]job.Event{job.JobClaimed{Job: key, Worker: t.key}})
@@ -98,6 +89,24 @@ func (m *machine) reopen(o *opened, ghost job.Position) {
 	}
 	m.hold(o)
 	m.meter.reentered(o.job, m.stateOf(o.job), o.since)
+}
+
+// past repeats the runs of a job that failed or were lost before.
+func (m *machine) past(key, ghost job.Position, o *opened) {
+	for range o.crashes {
+		m.ran(key, ghost, func(run job.Position) job.Event { return job.RunLost{Job: key, Run: run, Worker: ghost} })
+	}
+	for range o.attempts {
+		m.ran(key, ghost, func(run job.Position) job.Event {
+			return &job.JobFailed{Job: key, Run: run, Why: job.WhyExit, NextAttemptAt: o.due}
+		})
+	}
+}
+
+// ran folds a run that a worker which is no more had.
+func (m *machine) ran(key, ghost job.Position, end func(run job.Position) job.Event) {
+	run := m.position + 1
+	m.fold([]job.Event{job.JobClaimed{Job: key, Worker: ghost}, end(run)})
 }
 
 // hold holds a job that was held when the record began.
@@ -174,7 +183,17 @@ func (m *machine) arrive(number int32) {
 	}
 	m.fold(events)
 	m.enter(number, key)
-	m.meter.entered(number, events[0].(*job.JobEnqueued).Due)
+	due := events[0].(*job.JobEnqueued).Due
+	if e := m.record.jobs[number]; e.failed+e.lost > 0 {
+		ghost := m.position + 1
+		m.must(decide.StartWorker(m.state, m.at(), &job.WorkerStarted{ID: "before", Slots: 1, Shell: true}))
+		m.past(key, ghost, &opened{attempts: e.failed, crashes: e.lost})
+		m.ran(key, ghost, func(run job.Position) job.Event {
+			return job.RunReturned{Job: key, Run: run, Why: job.WhyStop, Due: due}
+		})
+		m.must(decide.StopWorker(m.state, m.at(), ghost, ""))
+	}
+	m.meter.entered(number, due)
 }
 
 func (m *machine) enter(number int32, key job.Position) {

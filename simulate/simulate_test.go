@@ -145,7 +145,7 @@ func meddler(seed uint64) meddling {
 			j, err := q.Job(ctx, ids[rng.IntN(len(ids))])
 			if err == nil {
 				sel := projection.Selection{Keys: []job.Position{j.Key}, Named: true}
-				_, err = q.Act(ctx, queue.Retrying(queue.Retries{Keep: rng.IntN(2) == 0}), sel, nil)
+				_, err = q.Act(ctx, queue.Retrying(queue.Retries{Keep: j.Key%2 == 0}), sel, nil)
 			}
 			return err
 		case 3:
@@ -240,6 +240,31 @@ func TestRecorder_BeginsAnywhere(t *testing.T) {
 				t.Errorf("simulated\n%+v\nrecorded\n%+v", got, want)
 			}
 		})
+	}
+}
+
+// A job that died before the record began comes with the attempts that a retry has left it.
+func TestRecorder_ARetriedJobComesWithItsAttempts(t *testing.T) {
+	t.Parallel()
+	second := int64(time.Second)
+	failed := job.Result{Exit: 1}
+	rec := simulate.NewRecorder(7)
+	for i, e := range []job.Event{
+		job.LogCreated{Format: 1, Level: 1},
+		&job.WorkerStarted{ID: "w", Slots: 1, Shell: true},
+		&job.JobEnqueued{Spec: job.Spec{ID: "a", Command: "false", Queue: job.DefaultQueue, MaxRetries: new(uint32(1))}},
+		job.JobClaimed{Job: 3, Worker: 2},
+		&job.JobFailed{Job: 3, Run: 4, Why: job.WhyExit, Result: failed, NextAttemptAt: 6 * second},
+		job.JobClaimed{Job: 3, Worker: 2},
+		&job.JobDied{Job: 3, Run: 6, Why: job.WhyRetries, Failure: job.WhyExit, Result: failed},
+		job.JobRetried{Job: 3, From: job.Dead},
+		job.JobClaimed{Job: 3, Worker: 2},
+		&job.JobDied{Job: 3, Run: 9, Why: job.WhyRetries, Failure: job.WhyExit, Result: failed},
+	} {
+		rec.Take(job.At{Position: job.Position(i + 1), Time: int64(i+1) * second}, e)
+	}
+	if got := simulated(t, rec.Record(), simulate.Scenario{}); got.Runs != 1 || got.Dead != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 
