@@ -138,6 +138,63 @@ func TestEdit_NotBehindTheDeadline(t *testing.T) {
 	wantKinds(t, w.must(decide.Expire(w.State, w.at)), job.KindJobDied)
 }
 
+func TestEdit_ADeadlineIsSetMovedAndTakenAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enqueue("a")
+	hour, day := noon.Add(time.Hour), noon.Add(24*time.Hour)
+	for _, c := range []struct {
+		edit decide.Edit
+		want time.Time
+	}{
+		{decide.Edit{DeadlineIn: new(time.Hour)}, hour},
+		{decide.Edit{Priority: new(int32(3))}, hour},
+		{decide.Edit{Deadline: &day}, day},
+		{decide.Edit{Deadline: new(time.Time)}, time.Time{}},
+		{decide.Edit{DeadlineIn: new(time.Hour), Delay: new(time.Minute)}, hour},
+		{decide.Edit{DeadlineIn: new(time.Duration(0))}, time.Time{}},
+		{decide.Edit{Deadline: &hour}, hour},
+	} {
+		w.must(w.edit("a", c.edit))
+		w.agree()
+		next, ok := w.Jobs.NextDeadline()
+		if got := w.job("a").Spec.Deadline; !got.Equal(c.want) || ok == c.want.IsZero() || ok && next != c.want.UnixNano() {
+			t.Errorf("%+v: deadline %v, the next is %d, %v; want %v", c.edit, got, next, ok, c.want)
+		}
+	}
+	events, err := w.edit("a", decide.Edit{Deadline: &hour})
+	nothing(t, events, err)
+	for name, e := range map[string]decide.Edit{
+		"past": {Deadline: new(noon)}, "before it is due": {DeadlineIn: new(time.Minute), Delay: new(time.Minute)},
+		"two": {Deadline: &day, DeadlineIn: new(time.Hour)}, "negative": {DeadlineIn: new(-time.Hour)},
+	} {
+		events, err := w.edit("a", e)
+		if refused(t, events, err, job.ErrInvalid); t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	w.pass(time.Hour)
+	wantKinds(t, w.must(decide.Expire(w.State, w.at)), job.KindJobDied)
+}
+
+// A deadline that a retry has lifted may be followed by another, which holds.
+func TestEdit_ADeadlineInPlaceOfALiftedOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.dated("a", time.Second, job.Spec{})
+	w.pass(time.Minute)
+	w.must(decide.Expire(w.State, w.at))
+	w.must(decide.Retry(w.State, w.at, []string{"a"}, true))
+	w.must(w.edit("a", decide.Edit{Priority: new(int32(3))}))
+	if _, ok := w.Jobs.NextDeadline(); ok || !w.job("a").Spec.Deadline.IsZero() {
+		t.Error("the lifted one is back")
+	}
+	w.must(w.edit("a", decide.Edit{DeadlineIn: new(time.Hour)}))
+	w.agree()
+	w.pass(time.Hour)
+	wantKinds(t, w.must(decide.Expire(w.State, w.at)), job.KindJobDied)
+}
+
 func TestExpire_HeldJobsToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -18,6 +18,8 @@ type Edit struct {
 	Timeout    *time.Duration    // 0 = none
 	RunAt      *time.Time        // not before; a time that has come means at once. Excludes Delay
 	Delay      *time.Duration    // not before this long after the edit; 0 = at once
+	Deadline   *time.Time        // no run begins or goes on from then on; the zero time = none. Excludes DeadlineIn
+	DeadlineIn *time.Duration    // the same, counted from the edit; 0 = none
 	Tags       map[string]string // are set; others stay
 	Untag      []string          // tags that are taken away
 }
@@ -100,15 +102,39 @@ func (e *Edit) of(was job.JobEnqueued, now int64) (job.JobEnqueued, error) {
 	if e.Delay != nil {
 		spec.Delay = *e.Delay
 	}
+	e.setDeadline(spec)
 	if err := spec.Validate(); err != nil {
 		return is, err
 	}
-	if e.RunAt != nil || e.Delay != nil {
-		is.Due = dueTime(spec, now)
-		if err := checkDeadline(&is, now); err != nil {
-			return is, err
-		}
+	return is, e.setTimes(&is, now)
+}
+
+// setDeadline leaves a deadline that is counted from the edit to setTimes.
+func (e *Edit) setDeadline(spec *job.Spec) {
+	if e.Deadline != nil || e.DeadlineIn != nil {
+		spec.Deadline = time.Time{}
 	}
-	spec.RunAt, spec.Delay = time.Time{}, 0
-	return is, nil
+	if e.Deadline != nil {
+		spec.Deadline = *e.Deadline
+	}
+	if e.DeadlineIn != nil {
+		spec.DeadlineIn = *e.DeadlineIn
+	}
+}
+
+// setTimes decides when the job is due and when it is too late, if that changes.
+func (e *Edit) setTimes(is *job.JobEnqueued, now int64) error {
+	spec := &is.Spec
+	timed := e.RunAt != nil || e.Delay != nil
+	if timed {
+		is.Due = dueTime(spec, now)
+	}
+	if spec.DeadlineIn != 0 {
+		spec.Deadline = time.Unix(0, later(now, spec.DeadlineIn)).UTC()
+	}
+	spec.RunAt, spec.Delay, spec.DeadlineIn = time.Time{}, 0, 0
+	if timed || e.Deadline != nil || e.DeadlineIn != nil {
+		return checkDeadline(is, now)
+	}
+	return nil
 }

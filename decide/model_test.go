@@ -143,6 +143,7 @@ func drawEdit(t *rapid.T) (e decide.Edit) {
 		func() { e.MaxRetries = new(rapid.Uint32Range(0, 1).Draw(t, "to retries")) },
 		func() { e.Timeout = new(time.Minute) },
 		func() { e.Delay = new(time.Duration(rapid.IntRange(-1, 5).Draw(t, "to delay")) * time.Second) },
+		func() { e.DeadlineIn = new(time.Duration(rapid.IntRange(-1, 20).Draw(t, "to deadline")) * time.Second) },
 		func() { e.Tags, e.Untag = map[string]string{"x": "2"}, []string{"y"} },
 	}
 	for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(edits)-1), 0, 2).Draw(t, "edits") {

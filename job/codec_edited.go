@@ -12,6 +12,7 @@ const (
 	FieldQueue      = "queue"
 	FieldPriority   = "priority"
 	FieldDue        = "due"
+	FieldDeadline   = "deadline"
 	FieldMaxRetries = "max_retries"
 	FieldTimeout    = "timeout"
 	FieldTags       = "tags"
@@ -43,6 +44,10 @@ var editable = []struct {
 	{
 		FieldDue, func(a, b *JobEnqueued) bool { return a.Due == b.Due },
 		func(to, from *JobEnqueued) { to.Due = from.Due },
+	},
+	{
+		FieldDeadline, func(a, b *JobEnqueued) bool { return a.Spec.Deadline.Equal(b.Spec.Deadline) },
+		func(to, from *JobEnqueued) { to.Spec.Deadline = from.Spec.Deadline },
 	},
 	{
 		FieldMaxRetries, func(a, b *JobEnqueued) bool { return samePointed(a.Spec.MaxRetries, b.Spec.MaxRetries) },

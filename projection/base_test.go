@@ -196,6 +196,7 @@ func (c *chronicle) verb(t *rapid.T) {
 		MaxRetries: new(rapid.Uint32Range(0, 2).Draw(t, "to max_retries")),
 		Queue:      rapid.SampledFrom([]*string{nil, new("default"), new("mail")}).Draw(t, "to queue"),
 		Delay:      rapid.SampledFrom([]*time.Duration{nil, new(time.Duration(0)), new(9 * time.Second)}).Draw(t, "to delay"),
+		DeadlineIn: rapid.SampledFrom([]*time.Duration{nil, nil, new(time.Duration(0)), new(15 * time.Second)}).Draw(t, "to deadline"),
 	}
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		switch which {

@@ -23,7 +23,12 @@ func (p *Projection) edit(at job.At, j place, e *job.JobEdited) {
 			r.rank = p.rank
 		}
 	}
-	p.lives.at(r.life - 1).flags |= edited
+	l := p.lives.at(r.life - 1)
+	l.flags |= edited
+	l.flags &^= lifted // a deadline that held no longer is not in what it says now
+	if r.dated = !spec.Spec.Deadline.IsZero(); e.Has(job.FieldDeadline) {
+		p.dates.set(j.key(), p.waitsUntil(j))
+	}
 }
 
 // moveTo brings a job into another queue.

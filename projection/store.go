@@ -23,7 +23,7 @@ type record struct {
 	onCrash    job.OnCrash
 	unique     bool // it has a unique key
 	keyed      bool // it has a concurrency key
-	dated      bool // it was enqueued with a deadline
+	dated      bool // it has a deadline, which may be lifted
 }
 
 // away is the state of a job whose memory was given up, since the base has it.

@@ -20,13 +20,18 @@ what was named. A job that the command is not for is an error if it was named, a
 
 // filterFlags choose jobs by what they are.
 type filterFlags struct {
-	Tag   []string `sep:"none" placeholder:"NAME=VALUE" help:"Only jobs with this tag. Can be repeated."`
-	Match string   `placeholder:"TEXT" help:"Only jobs with this text in the id, the command or last_error."`
-	Since string   `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or later: a position, a time, or how long ago (2h)."`
-	Until string   `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or earlier."`
+	Tag []string `sep:"none" placeholder:"NAME=VALUE" help:"Only jobs with this tag. Can be repeated."`
+	matchFlags
 }
 
-// narrow adds to the filter what the flags say. Positions are bounds of the filter.
+// matchFlags are those of filterFlags that mean nothing else where a job is described.
+type matchFlags struct {
+	Match string `placeholder:"TEXT" help:"Only jobs with this text in the id, the command or last_error."`
+	Since string `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or later: a position, a time, or how long ago (2h)."`
+	Until string `placeholder:"MOMENT" help:"Only jobs enqueued at this moment or earlier."`
+}
+
+// narrow adds to the filter what the flags say. Moments that are positions become its bounds.
 func (c *filterFlags) narrow(s *session, f *projection.Filter) error {
 	for _, entry := range c.Tag {
 		name, value, given := strings.Cut(entry, "=")
@@ -38,6 +43,10 @@ func (c *filterFlags) narrow(s *session, f *projection.Filter) error {
 		}
 		f.Tags[name] = value
 	}
+	return c.matchFlags.narrow(s, f)
+}
+
+func (c *matchFlags) narrow(s *session, f *projection.Filter) error {
 	f.Match = c.Match
 	since, err := readMoment(s, "since", c.Since)
 	if err != nil {

@@ -32,6 +32,8 @@ func editedValue(field string, e *job.JobEnqueued) any {
 		return spec.Priority
 	case job.FieldDue:
 		return moment(e.Due)
+	case job.FieldDeadline:
+		return optional(spec.DeadlineText())
 	case job.FieldMaxRetries:
 		return spec.MaxRetries
 	case job.FieldTimeout:
@@ -67,6 +69,10 @@ func valueWords(field string, e *job.JobEnqueued) string {
 			return "at once"
 		}
 		return clockTime(*moment(e.Due))
+	case job.FieldDeadline:
+		if !spec.Deadline.IsZero() {
+			return clockTime(spec.Deadline)
+		}
 	case job.FieldMaxRetries:
 		if spec.MaxRetries != nil {
 			return fmt.Sprint(*spec.MaxRetries)
