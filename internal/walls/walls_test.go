@@ -72,7 +72,11 @@ var rooms = map[string]room{
 	},
 	"internal/effort":  {reason: "it counts what tests do and knows nothing of what they test"},
 	"internal/planted": {reason: "it holds tests only"},
-	"internal/walls":   {},
+	"internal/programme": {
+		ours:   []string{"internal/effort"},
+		reason: "it runs tests as people do, and knows nothing of what they test",
+	},
+	"internal/walls": {},
 	"queue": {
 		ours: []string{
 			"job", "projection", "scheduler", "scheduler/cron", "scheduler/lease", "decide", "eventlog", "internal/shell", "internal/secret",

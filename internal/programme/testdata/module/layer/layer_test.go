@@ -1,0 +1,30 @@
+package layer
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var (
+	things = flag.Int("layer.things", 1, "")
+	seed   = flag.Uint64("layer.seed", 1, "")
+)
+
+func TestThings_AreSound(t *testing.T) {
+	t.Logf("effort: things=%d, others=2", *things)
+	if *seed%2 == 0 {
+		dir, err := os.MkdirTemp("", "things-")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "evidence"), nil, 0o600)
+		}
+		t.Errorf("seed %d is even (%v)", *seed, err)
+	}
+}
+
+func TestMoon_IsFull(t *testing.T) {
+	t.Skip("needs a full moon")
+}
+
+func TestNothing_IsCounted(*testing.T) {}
