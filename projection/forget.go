@@ -145,12 +145,14 @@ func (p *Projection) Covered(ripe []job.JobsForgotten) iter.Seq[Brief] {
 // Ripe returns what JobsForgotten events can say at this moment: the jobs of a final state that ended at
 // or before until (Unix nanoseconds), for each queue, by name. Since the log goes by positions, and clocks step back,
 // they are those that came into the state before any job that did so later than that. An end in the future of
-// now is a clock's mistake, and holds nothing up. It looks at all jobs of the state.
+// now is a clock's mistake, and holds nothing up. It looks at all jobs of the state, once if none ended so long ago.
 func (p *Projection) Ripe(state job.State, until, now int64) []job.JobsForgotten {
 	type cut struct{ limit, through job.Position }
 	cuts := map[string]*cut{}
 	states := Filter{States: []job.State{state}}
+	old := false
 	for f := range p.all(states) {
+		old = old || f.life.finishedAt <= until
 		c := cuts[f.queue]
 		if c == nil {
 			c = &cut{limit: math.MaxUint64}
@@ -159,6 +161,9 @@ func (p *Projection) Ripe(state job.State, until, now int64) []job.JobsForgotten
 		if at := f.life.finishedAt; at > until && at <= now {
 			c.limit = min(c.limit, f.life.ended)
 		}
+	}
+	if !old {
+		return nil
 	}
 	for f := range p.all(states) {
 		if c := cuts[f.queue]; f.life.finishedAt <= until && f.life.ended < c.limit {

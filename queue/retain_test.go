@@ -118,3 +118,42 @@ func TestKeepUp_RetainsForWorkersFromTimeToTime(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepUp_LooksWhatMayGoWhenTheEndedHaveDoubled: after a snapshot, and no more often, since a look is at all jobs
+// that have ended.
+func TestKeepUp_LooksWhatMayGoWhenTheEndedHaveDoubled(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	late := time.Duration(0)
+	q, err := Open(ctx, t.TempDir(), Options{
+		Now: func() time.Time { return time.Now().Add(late) }, Elapsed: func() time.Duration { return time.Second },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for _, step := range []struct {
+		end  int // jobs
+		days time.Duration
+		left int
+	}{
+		{4, 0, 4}, // looks, and finds nothing
+		{3, 8, 7}, // the 4 could go, but 7 are fewer than 8
+		{1, 0, 4}, // they go
+		{3, 8, 7},
+		{1, 0, 4},
+	} {
+		late += step.days * 24 * time.Hour
+		for range step.end {
+			made, err := q.Enqueue(ctx, job.Spec{Command: "true"})
+			if err = errors.Join(err, q.Cancel(ctx, made.Spec.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q.keepUp(worthASnapshot, true)
+		q.keeper.goroutine.Wait()
+		if n, err := q.Count(ctx, projection.Filter{}); n != step.left || err != nil {
+			t.Errorf("%d jobs, %v; want %d", n, err, step.left)
+		}
+	}
+}

@@ -8,10 +8,12 @@ import (
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/job"
 )
 
 const (
-	// retainEvery is how often a worker looks what may be forgotten, beside doing so after each snapshot.
+	// retainEvery is how often a worker looks what may be forgotten, beside doing so after a snapshot when the jobs
+	// that have ended have doubled since: each look is at all of them.
 	retainEvery = time.Hour
 	// retainFirst is when it does so first.
 	retainFirst = time.Minute
@@ -30,6 +32,8 @@ type keeper struct {
 	closed bool
 	failed time.Duration // when an attempt failed last (Options.Elapsed); 0 = the last one went well
 	retain time.Duration // when a worker looks next what may be forgotten; 0 = not set yet
+
+	ended int // jobs that the last such look has left; owned by the goroutine
 }
 
 func (k *keeper) begin() { k.ctx, k.leave = context.WithCancel(context.Background()) }
@@ -65,7 +69,7 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 	}
 	k.busy = true
 	k.goroutine.Go(func() {
-		err := q.upkeep(k.ctx, tail, worker)
+		err := q.upkeep(k.ctx, tail, worker, retain)
 		if err != nil && k.ctx.Err() == nil {
 			q.opt.Logger.Warn().Err(err).Msg("upkeep failed, and is tried again")
 		}
@@ -78,7 +82,7 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 	})
 }
 
-func (q *Queue) upkeep(ctx context.Context, tail int64, worker bool) error {
+func (q *Queue) upkeep(ctx context.Context, tail int64, worker, retain bool) error {
 	if tail >= worthASnapshot {
 		// Who closes the queue meanwhile would only begin with it again.
 		if _, err := q.snapshot(context.WithoutCancel(ctx), worthASnapshot); err != nil {
@@ -88,10 +92,33 @@ func (q *Queue) upkeep(ctx context.Context, tail int64, worker bool) error {
 	if !worker {
 		return nil
 	}
-	if err := q.retain(ctx); err != nil {
+	if err := q.retainAtTimes(ctx, retain); err != nil {
 		return err
 	}
 	return q.archive(ctx)
+}
+
+// retainAtTimes forgets what the settings say if it is time to, or if at least half of the jobs that have ended have done
+// so since the last look: so looking costs as much for each job however many there are.
+func (q *Queue) retainAtTimes(ctx context.Context, now bool) error {
+	if n, err := q.ended(ctx); err != nil || !now && n < 2*q.keeper.ended {
+		return err
+	}
+	if err := q.retain(ctx); err != nil {
+		return err
+	}
+	n, err := q.ended(ctx)
+	q.keeper.ended = n
+	return err
+}
+
+// ended returns how many jobs have ended and are not forgotten.
+func (q *Queue) ended(ctx context.Context) (n int, err error) {
+	err = q.log.Peek(ctx, q.m.looking(func(s *decide.State) {
+		counts := s.Jobs.Counts()
+		n = counts[job.Completed] + counts[job.Dead] + counts[job.Cancelled]
+	}))
+	return n, err
 }
 
 // tail returns how many bytes of the log were folded that no snapshot may have.
