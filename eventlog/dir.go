@@ -61,6 +61,7 @@ type tail struct {
 	proven   bool     // a sync of f covers all of it: see prove
 	named    bool     // its name in the directory is durable
 	reserved bool     // it has the blocks that it will need, or they cannot be reserved here
+	last     bool     // no segment follows it while it ends at tip: see readTail
 }
 
 // disk is what a test may want to see, or to fail.

@@ -62,6 +62,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 		}
 		s.checked = true
 	}
+	s.tail.last = true
 	s.known = min(s.known, s.tip.head.Commit) // a promise that a repair has just taken back
 	if !s.searched && s.opt.Recorded != nil {
 		s.searched = true

@@ -158,6 +158,7 @@ func (s *dirStore) turn() {
 // it left.
 func (s *dirStore) mend(end tip, cause error) error {
 	s.writer.release()
+	s.tail.last = false // perhaps
 	if errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT) {
 		cause = fmt.Errorf("%w: %w", ErrDiskFull, cause)
 	}

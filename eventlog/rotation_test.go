@@ -64,6 +64,29 @@ func TestRotation_NameOfASegmentThatOneCommitFills(t *testing.T) {
 	}
 }
 
+// TestRotation_IsSeenByWhoLooksInTheMiddle: the commit that fills a segment is there before the next one is. Who looks
+// in between finds none that follows, and must look again.
+func TestRotation_IsSeenByWhoLooksInTheMiddle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := openDirLog(t, dir, Options{SegmentSize: 1024}), openDirLog(t, dir, Options{SegmentSize: 1024})
+	b.append(t, "b") // so that it knows that no segment followed then
+	large := strings.Repeat("x", 1024)
+	a.append(t, large)
+	next, aside := filepath.Join(dir, logDir, segmentName(4)), filepath.Join(dir, "aside")
+	if err := os.Rename(next, aside); err != nil {
+		t.Fatal(err)
+	}
+	b.wantLines(t, "1:created", "2:b", "3:"+large[:20])
+	if err := os.Rename(aside, next); err != nil {
+		t.Fatal(err)
+	}
+	a.append(t, "a")
+	b.wantLines(t, "1:created", "2:b", "3:"+large[:20], "4:a")
+	b.append(t, "c")
+	a.wantLines(t, "1:created", "2:b", "3:"+large[:20], "4:a", "5:c")
+}
+
 // TestRotation_SealsIntoADirectoryWhoseNameIsDurable: another process has made it, and may not have
 // come to sync its name.
 func TestRotation_SealsIntoADirectoryWhoseNameIsDurable(t *testing.T) {
