@@ -22,4 +22,9 @@ var plantsInMachines = []plant{
 		edits: []edit{{"internal/storm/check.go", "return !free, err", "return !free && false, err"}},
 		pkg:   "internal/storm", test: "TestCheck_SeesWhatIsPlanted",
 	},
+	{
+		name:  "a selftest removes what shows that something is wrong",
+		edits: []edit{{"internal/storm/trial.go", "err == nil && !o.Sound()", "err != nil && !o.Sound()"}},
+		pkg:   "internal/storm", test: "TestTrial_LeavesNothingButWhatIsWrong",
+	},
 }

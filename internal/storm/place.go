@@ -46,6 +46,12 @@ func (p Place) acknowledged() string    { return filepath.Join(string(p), "ackno
 func (p Place) seen() string            { return filepath.Join(string(p), "seen") }
 func (p Place) lock(name string) string { return filepath.Join(string(p), "locks", name) }
 
+// Prepared says that the place is one of a storm, so that its processes do not meddle with another queue.
+func (p Place) Prepared() bool {
+	info, err := os.Stat(p.lock(""))
+	return err == nil && info.IsDir()
+}
+
 // Prepare makes the queue, with settings under which every job has to complete, however often its workers are killed,
 // and of which the writers cannot get far ahead.
 func (p Place) Prepare(ctx context.Context, opt queue.Options) error {
@@ -56,7 +62,7 @@ func (p Place) Prepare(ctx context.Context, opt queue.Options) error {
 	if err != nil {
 		return fmt.Errorf("prepare the storm: %w", err)
 	}
-	for _, s := range [][2]string{{"max_crashes", "1000000000"}, {"queue_max", "150"}} {
+	for _, s := range [][2]string{{"max_crashes", "1000000000"}, {"queue_max", "60"}} {
 		if _, err := q.SetConfig(ctx, s[0], s[1]); err != nil {
 			return errors.Join(fmt.Errorf("prepare the storm: %w", err), q.Close())
 		}

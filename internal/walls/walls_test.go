@@ -90,7 +90,7 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "scheduler/cron", "stats", "eventlog", "queue", "simulate", "internal/gotest"},
+		ours: []string{"job", "projection", "scheduler/cron", "stats", "eventlog", "queue", "simulate", "internal/gotest", "internal/disk", "internal/storm"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth", "github.com/guptarohit/asciigraph",

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+
+	"github.com/queuectl/queuectl/internal/storm"
+	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/queue"
+)
+
+// playCmd is what the processes of a selftest are: see internal/storm.
+type playCmd struct {
+	Role string `arg:"" name:"role" enum:"writer,worker,drainer,job,child" help:"What to be: writer, worker, drainer, job or child."`
+	Name string `arg:"" name:"name" optional:"" help:"Name of a writer, or number of a run."`
+}
+
+// Help is shown below the usage line.
+func (playCmd) Help() string {
+	return `'queuectl selftest' starts these processes, in a queue of its own. In any other they refuse to work.
+
+Examples:
+
+  queuectl play writer writer1
+  queuectl play worker`
+}
+
+// Run plays the role until it is over, or the process that started this one is gone.
+func (c *playCmd) Run(ctx context.Context, s *session) error {
+	place := storm.PlaceOf(s.dir)
+	if !place.Prepared() {
+		return usage(fmt.Sprintf("%s is not the queue of a selftest", s.dir), "'queuectl selftest' makes one, and starts this by itself")
+	}
+	switch c.Role {
+	case "job":
+		return c.witness(ctx, place)
+	case "child":
+		n, err := strconv.ParseUint(c.Name, 10, 64)
+		if err != nil {
+			return usage("the run of a child is a number: "+err.Error(), "")
+		}
+		storm.Linger(n)
+		return nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, s.stdin) // nothing is written to it: it ends with the storm
+		stop()
+	}()
+	return s.change(ctx, func(q *queue.Queue) error {
+		switch c.Role {
+		case "writer":
+			return c.write(ctx, place, q)
+		case "worker":
+			return q.Run(ctx, queue.WorkerOptions{Slots: 2})
+		default:
+			return q.Run(ctx, queue.WorkerOptions{Slots: 4, UntilEmpty: true})
+		}
+	})
+}
+
+// write enqueues jobs that are this program as well.
+func (c *playCmd) write(ctx context.Context, place storm.Place, q *queue.Queue) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	return place.Write(ctx, q, c.Name, job.Spec{Argv: []string{self, "play", "job"}})
+}
+
+// witness is what a job does. Every fourth has a child, which holds the lock with it.
+func (c *playCmd) witness(ctx context.Context, place storm.Place) error {
+	r := storm.Run{Job: os.Getenv("QUEUECTL_JOB_ID"), Run: os.Getenv("QUEUECTL_RUN")}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	if runtime.GOOS != "windows" { // where nothing is inherited that was not asked for handle by handle
+		r.Child = func(lock *os.File) error {
+			child := exec.CommandContext(ctx, self, "play", "child", r.Run)
+			child.ExtraFiles = []*os.File{lock}
+			return child.Run()
+		}
+	}
+	return place.Witness(r)
+}
