@@ -89,6 +89,54 @@ func BenchmarkManyQueues(b *testing.B) {
 	}
 }
 
+// BenchmarkShutQueues measures how long a worker of all queues looks for the time at which it has to wake, with so many
+// queues whose rate is used up. It looks at the first of them, and at few others.
+func BenchmarkShutQueues(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("queues=%d", n), func(b *testing.B) {
+			tl := queuesWithJobs(n)
+			for i := range n {
+				tl.Shut(fmt.Sprint("queue", i), int64(1+(i*7919)%n))
+			}
+			for b.Loop() {
+				if due, ok := tl.NextDue(everything); due != 1 || !ok {
+					b.Fatal(due, ok)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkNamedQueues measures a claim of a worker that names so many queues. It grows with their number, since it
+// compares their first jobs: 1,000 of them take as long as a system call.
+func BenchmarkNamedQueues(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("queues=%d", n), func(b *testing.B) {
+			tl := queuesWithJobs(n)
+			named := Lanes{Shell: true}
+			for i := range n {
+				named.Queues = append(named.Queues, fmt.Sprint("queue", i))
+			}
+			run := job.Position(10 * n)
+			for b.Loop() {
+				first, _ := tl.Next(0, named)
+				run++
+				tl.Begin(first, run)
+				tl.Put(job.Schedule{Key: run, Queue: named.Queues[int(first)%n], Rank: int64(run)})
+			}
+		})
+	}
+}
+
+// queuesWithJobs returns a timeline with so many queues, in each of which ten jobs wait.
+func queuesWithJobs(n int) *Timeline {
+	tl := NewTimeline()
+	for key := range job.Position(10 * n) {
+		tl.Put(job.Schedule{Key: key + 1, Queue: fmt.Sprint("queue", int(key+1)%n), Rank: int64(key + 1)})
+	}
+	return tl
+}
+
 // BenchmarkManyKeys measures a claim and the end of its run with so many concurrency keys that jobs wait for.
 // From 1,000 keys to 100,000 it grows to one and a half times, by cache misses.
 func BenchmarkManyKeys(b *testing.B) {

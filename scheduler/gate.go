@@ -13,8 +13,9 @@ type queue struct {
 	name   string
 	lanes  []*lane // one for each kind
 	served job.Position
-	opens  int64 // 0 = it is open; never, or a time, at which it is in Timeline.opening
-	place  int32 // there; -1 = it is not
+	jobs   int   // in all lanes, in strands, too
+	opens  int64 // 0 = it is open; never, or a time
+	place  int32 // in Timeline.opening, while it has jobs and opens at a time; -1 = it is not there
 }
 
 // never is when a queue opens that is shut until somebody says otherwise.
@@ -57,14 +58,19 @@ func (t *Timeline) Shut(name string, until int64) {
 
 func (t *Timeline) shut(q *queue, until int64) {
 	q.opens = until
-	t.opening.rank(q.number, q.place, until != 0 && until != never)
+	t.rankOpening(q)
 	for _, l := range q.lanes {
 		l.rank(true)
 		l.rank(false)
 	}
 }
 
-// open opens the queues whose time has come.
+// rankOpening gives a queue its place among those that open at a time. One without jobs has none: nobody waits for it.
+func (t *Timeline) rankOpening(q *queue) {
+	t.opening.rank(q.number, q.place, q.jobs > 0 && q.opens != 0 && q.opens != never)
+}
+
+// open opens the queues with jobs whose time has come.
 func (t *Timeline) open(now int64) {
 	for !t.opening.empty() {
 		q := t.queues[t.opening.first()]

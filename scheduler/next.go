@@ -130,33 +130,63 @@ func (t *Timeline) comesFirst(a, b int32, inTurn bool) bool {
 
 // NextDue returns when the next job of the selected lanes will be due (Unix nanoseconds) if no event comes
 // before that; ok is false when none will. A time ≤ now means that one is due now; it is 0 if one is ready
-// already. It changes nothing, and costs O(1) for all queues, for each queue that is named, and for each that is
-// shut until a time.
+// already. It changes nothing, and costs O(1) for all queues, or for each that is named. Of those that are shut until a
+// time it looks, for all queues, at those only that open before the time that it returns.
 func (t *Timeline) NextDue(l Lanes) (due int64, ok bool) {
+	due = never
 	for _, s := range t.selected(l) {
 		if t.firstReady(s) >= 0 {
 			return 0, true
 		}
-		if slot := t.firstWaiting(s); slot >= 0 && (!ok || t.items[slot].due < due) {
-			due, ok = t.items[slot].due, true
+		if slot := t.firstWaiting(s); slot >= 0 {
+			due = min(due, t.items[slot].due)
+		}
+		if s.lane != nil {
+			due = min(due, t.dueOnceOpen(s.lane))
 		}
 	}
-	for _, number := range t.opening.numbers {
-		q := t.queues[number]
-		for _, lane := range q.lanes {
-			if !l.serve(q.name, lane.group.kind) || lane.ready.empty() && lane.waiting.empty() {
-				continue
-			}
-			at := q.opens
-			if lane.ready.empty() {
-				at = max(at, t.items[t.firstWaitingOf(lane)].due)
-			}
-			if !ok || at < due {
-				due, ok = at, true
-			}
+	if l.Queues == nil {
+		due = t.nextOpening(0, &l, due)
+	}
+	if due == never {
+		return 0, false
+	}
+	return due, true
+}
+
+// nextOpening returns a time, or when the first job is due before it in a queue at or below a place in the heap of
+// those that are shut until a time.
+func (t *Timeline) nextOpening(place int, l *Lanes, due int64) int64 {
+	if place >= len(t.opening.numbers) {
+		return due
+	}
+	q := t.queues[t.opening.numbers[place]]
+	if q.opens >= due {
+		return due // and so do all below
+	}
+	for _, lane := range q.lanes {
+		if l.serve(q.name, lane.group.kind) {
+			due = min(due, t.dueOnceOpen(lane))
 		}
 	}
-	return due, ok
+	for child := place*arity + 1; child <= place*arity+arity; child++ {
+		due = t.nextOpening(child, l, due)
+	}
+	return due
+}
+
+// dueOnceOpen returns when the first job of a lane is due whose queue is shut until a time; never if there is none,
+// or the queue is not.
+func (t *Timeline) dueOnceOpen(l *lane) int64 {
+	switch opens := l.queue.opens; {
+	case opens == 0 || opens == never:
+		return never
+	case !l.ready.empty():
+		return opens
+	case !l.waiting.empty():
+		return max(opens, t.items[t.firstWaitingOf(l)].due)
+	}
+	return never
 }
 
 // Waits says whether any job of the selected lanes waits, also if its queue is shut. O(1) for all queues, and

@@ -41,7 +41,7 @@ type Timeline struct {
 
 	queues  []*queue          // numbered; never removed either
 	byName  map[string]*queue // the same
-	opening heap              // of numbers of queues that are shut until a time
+	opening heap              // of numbers of queues with jobs that are shut until a time
 	strands []strand          // those that are free have no key
 	unused  []int32           // free strands
 	keys    map[string]*key   // that jobs wait for, or that are taken
@@ -185,7 +185,7 @@ func (t *Timeline) Put(s job.Schedule) {
 	if s.ConcurrencyKey != "" {
 		home = ^t.strandOf(l, s.ConcurrencyKey)
 	}
-	l.count(1)
+	t.count(l, 1)
 	it := &t.items[slot]
 	it.due, it.priority, it.home = s.Due, s.Priority, home
 	if it.ready = s.Due <= 0; it.ready {
@@ -209,7 +209,7 @@ func (t *Timeline) Remove(key job.Position) {
 // takeOut takes a slot's item out of its lane.
 func (t *Timeline) takeOut(slot int32) {
 	home := t.items[slot].home
-	t.laneAt(home).count(-1)
+	t.count(t.laneAt(home), -1)
 	t.leave(slot)
 	if home < 0 {
 		t.dropIfEmpty(^home)
@@ -224,10 +224,14 @@ func (t *Timeline) laneAt(home int32) *lane {
 	return t.lanes[home]
 }
 
-// count counts jobs that come or go.
-func (l *lane) count(n int) {
+// count counts a job that comes (1) or goes (-1).
+func (t *Timeline) count(l *lane, n int) {
 	l.jobs += n
 	l.group.jobs += n
+	q := l.queue
+	if q.jobs += n; q.opens != 0 && q.jobs <= 1 { // the first has come, or the last has gone
+		t.rankOpening(q)
+	}
 }
 
 // StepBack tells that the wall clock was set back by d nanoseconds: everything that waits for a time

@@ -88,9 +88,9 @@ func (m *model) selected(l Lanes) []*job.Schedule {
 
 func (m *model) next(now int64, l Lanes) (job.Position, bool) {
 	var ready []*job.Schedule
-	for queue, opens := range m.opens {
-		if opens <= now {
-			m.opens[queue] = 0
+	for _, s := range m.jobs { // a queue without jobs is not looked at
+		if m.opens[s.Queue] <= now {
+			m.opens[s.Queue] = 0
 		}
 	}
 	for _, s := range m.selected(l) {
