@@ -343,14 +343,12 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	return g, !known || g.stopping || g.kills != nil
 }
 
+// nothingRuns says that no job of the queues that this worker serves runs, in no process.
 func (w *worker) nothingRuns(s *decide.State) bool {
-	for q := range s.Jobs.Queues() {
-		served := w.lanes.Queues == nil || slices.Contains(w.lanes.Queues, q.Name)
-		if served && q.Counts[job.Processing] > 0 {
-			return false
-		}
+	if w.lanes.Queues == nil {
+		return s.Jobs.Counts()[job.Processing] == 0
 	}
-	return true
+	return !slices.ContainsFunc(w.lanes.Queues, func(name string) bool { return s.Jobs.Queue(name).Counts[job.Processing] > 0 })
 }
 
 // noteStop notes a reason to stop, and ends the running commands if that is asked for.
