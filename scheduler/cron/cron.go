@@ -145,17 +145,22 @@ const (
 	day    = 24 * hour
 )
 
-// match returns the first time after wall that the fields match; last if there is none within nine years, the
-// longest time between two 29 of February.
+// match returns the first time after wall that the fields match; last if there is none within 41 years: a 29 of February
+// that is a Sunday comes in 2088 and then in 2128, and no two days that are asked for are further apart.
 func (s *Schedule) match(wall int64) int64 {
-	const enough = 9*366 + 1 // days
+	const enough = 41 * 366 // days
 	wall++
 	today, rest := wall/day, int(wall%day)
 	if rest < 0 {
 		return last // before 1970: nothing is asked for there
 	}
 	for n := today; n <= today+enough && n*day < last; n++ {
-		if !s.matchDay(n) {
+		year, month, dayOfMonth := time.Unix(n*day, 0).UTC().Date()
+		if !s.month.has(int(month)) {
+			n = time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Unix() / day // its last day
+			continue
+		}
+		if !s.matchDay(n, dayOfMonth) {
 			continue
 		}
 		if n > today {
@@ -168,12 +173,8 @@ func (s *Schedule) match(wall int64) int64 {
 	return last
 }
 
-// matchDay says that the fields match a day, counted from 1970-01-01.
-func (s *Schedule) matchDay(n int64) bool {
-	_, month, dayOfMonth := time.Unix(n*day, 0).UTC().Date()
-	if !s.month.has(int(month)) {
-		return false
-	}
+// matchDay says that the fields match the n-th day from 1970-01-01 on, if they match its month.
+func (s *Schedule) matchDay(n int64, dayOfMonth int) bool {
 	byDay, byWeekday := s.day.has(dayOfMonth), s.weekday.has(int((n+4)%7)) // it was a Thursday
 	if s.eitherDay {
 		return byDay || byWeekday

@@ -82,6 +82,25 @@ func TestNext_FractionsOfASecondCountAsPast(t *testing.T) {
 	}
 }
 
+// TestNext_ADayThatComesOnceInALifetime: */7 begins with *, so that both days must match.
+func TestNext_ADayThatComesOnceInALifetime(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"0 0 29 2 */7":      {"2032-02-29", "2060-02-29", "2088-02-29", "2128-02-29"}, // Sundays
+		"0 12 29 2 */6":     {"2032-02-29", "2048-02-29", "2060-02-29", "2076-02-29"}, // and Saturdays
+		"0 0 */31 */12 */7": {"2034-01-01", "2040-01-01", "2045-01-01", "2051-01-01"},
+	} {
+		at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, day := range want {
+			next, ok := parse(t, text, "UTC").Next(at, time.Time{})
+			if !ok || next.Format(time.DateOnly) != day {
+				t.Errorf("%q after %v: %v, %v; want %s", text, at, next, ok, day)
+			}
+			at = next
+		}
+	}
+}
+
 func TestNext_NeverIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 */2"} {
