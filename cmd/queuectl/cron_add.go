@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -81,7 +80,11 @@ func (c *cronAddCmd) Run(ctx context.Context, s *session) error {
 func (c *cronAddCmd) cron(s *session) (job.Cron, error) {
 	cron := job.Cron{Name: c.Name, Schedule: strings.Join(strings.Fields(c.Schedule), " "), Zone: c.TZ, Missed: c.Missed, Overlap: c.Overlap}
 	if cron.Zone == "" {
-		cron.Zone = localZone()
+		zone, err := localZone()
+		if err != nil {
+			return job.Cron{}, err
+		}
+		cron.Zone = zone
 	}
 	const forms = "'queuectl cron add --help' has an example of each form"
 	fromFlags, err := c.object(s.argv, map[string]any{})
@@ -118,31 +121,4 @@ func (c *cronAddCmd) refused(err error) error {
 		return &failure{err: err, hint: "the names are those of the IANA data base: https://en.wikipedia.org/wiki/List_of_tz_database_time_zones"}
 	}
 	return err
-}
-
-// localZone returns the name of this machine's time zone; Local if it cannot be found out. A schedule keeps it: it does
-// not move with the machine, nor with the variable TZ of a worker.
-func localZone() string {
-	known := func(name string) bool {
-		_, err := time.LoadLocation(name)
-		return err == nil && name != "" && name != "Local"
-	}
-	if tz, set := os.LookupEnv("TZ"); set {
-		if tz = strings.TrimPrefix(tz, ":"); tz == "" {
-			return "UTC" // as for time.Local
-		}
-		if known(tz) {
-			return tz
-		}
-		return "Local"
-	}
-	if path, err := os.Readlink("/etc/localtime"); err == nil {
-		if _, name, found := strings.Cut(path, "zoneinfo/"); found && known(name) {
-			return name
-		}
-	}
-	if _, offset := time.Now().Zone(); offset == 0 && time.Local.String() == "UTC" {
-		return "UTC"
-	}
-	return "Local"
 }
