@@ -35,10 +35,10 @@ var rateUnits = []struct {
 	per  time.Duration
 }{{"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}}
 
-// SetRate reads a rate: a whole number of jobs and a unit, as in 10/s, 600/m or 5/h; 0 and none stand for no
-// rate. The error wraps ErrInvalid.
+// SetRate reads a rate: a whole number of jobs and a unit, as in 10/s, 600/m or 5/h; none stands for no rate. 0 is
+// refused, since some would mean by it that no job may begin: that is a pause. The error wraps ErrInvalid.
 func (l *Limits) SetRate(text string) error {
-	if text == "0" || text == "none" {
+	if text == "none" {
 		l.Rate, l.Per = 0, 0
 		return nil
 	}
@@ -53,15 +53,16 @@ func (l *Limits) SetRate(text string) error {
 	return invalid("rate", quoted(text), fmt.Sprintf("jobs in a second, minute or hour, such as 10/s, 600/m or 5/h, with 1 to %d jobs; none takes it away", int(MaxRate)))
 }
 
-// SetConcurrency reads how many jobs may run at a time; 0 and none stand for any number. The error wraps
-// ErrInvalid.
+// SetConcurrency reads how many jobs may run at a time; none stands for any number, and 0 is refused as by
+// [Limits.SetRate]. The error wraps ErrInvalid.
 func (l *Limits) SetConcurrency(text string) error {
 	if text == "none" {
-		text = "0"
+		l.Concurrency = 0
+		return nil
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n > MaxConcurrency {
-		return invalid("concurrency", quoted(text), wantWhole(0, MaxConcurrency)+"; 0 or none takes it away")
+	if err != nil || n < 1 || n > MaxConcurrency {
+		return invalid("concurrency", quoted(text), wantWhole(1, MaxConcurrency)+"; none takes it away")
 	}
 	l.Concurrency = uint32(n)
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -9,8 +11,8 @@ import (
 
 type queueSetCmd struct {
 	Name        string  `arg:"" name:"name" help:"Queue to limit."`
-	Concurrency *string `placeholder:"N" help:"Jobs that run at a time. 0 or none: any number."`
-	Rate        *string `placeholder:"N/UNIT" help:"Jobs that begin in a second (10/s), a minute (600/m) or an hour (5/h). 0 or none: any number."`
+	Concurrency *string `placeholder:"N" help:"Jobs that run at a time. none: any number."`
+	Rate        *string `placeholder:"N/UNIT" help:"Jobs that begin in a second (10/s), a minute (600/m) or an hour (5/h). none: any number."`
 }
 
 // Help is shown below the usage line.
@@ -36,12 +38,12 @@ func (c *queueSetCmd) Run(ctx context.Context, s *session) error {
 	var wanted job.Limits
 	if c.Concurrency != nil {
 		if err := wanted.SetConcurrency(*c.Concurrency); err != nil {
-			return err
+			return c.refused(err, *c.Concurrency)
 		}
 	}
 	if c.Rate != nil {
 		if err := wanted.SetRate(*c.Rate); err != nil {
-			return err
+			return c.refused(err, *c.Rate)
 		}
 	}
 	return s.change(ctx, func(q *queue.Queue) error {
@@ -67,4 +69,13 @@ func (c *queueSetCmd) Run(ctx context.Context, s *session) error {
 		}
 		return nil
 	})
+}
+
+// refused names what was meant by a limit of zero.
+func (c *queueSetCmd) refused(err error, limit string) error {
+	number, _, _ := strings.Cut(limit, "/")
+	if n, bad := strconv.Atoi(number); bad == nil && n == 0 {
+		return &failure{err: err, hint: "to let no job begin: 'queuectl queue pause " + job.Quote([]string{c.Name}) + "'"}
+	}
+	return err
 }
