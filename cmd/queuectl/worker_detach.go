@@ -70,7 +70,11 @@ func (s *session) again(log *os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
+	args := os.Args[1:]
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i] // nothing can follow it
+	}
+	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool {
 		return arg == "--json" || arg == "--detach" || strings.HasPrefix(arg, "--detach=")
 	})
 	cmd := exec.Command(self, append(args, "--dir", s.dir, "--quiet", "--output", "table")...)
