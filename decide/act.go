@@ -51,8 +51,8 @@ type Acted struct {
 	Jobs   []job.Position // that were acted on, also those about which there was nothing to do
 }
 
-// Act decides what an action does to jobs, and what that means for those that come after them. Errors, of named jobs only: job.ErrNotFound, a *StateError, or what
-// else the action refuses one by.
+// Act decides what an action does to jobs, and what that means for those that come after them. Errors, of named jobs
+// only: job.ErrNotFound, a *StateError, or what else the action refuses one by.
 func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 	acted := Acted{Jobs: make([]job.Position, 0, len(c.Keys)), Events: make([]job.Event, 0, len(c.Keys))}
 	t := turn{now: at.Time, moved: map[string]int{}}
@@ -79,9 +79,8 @@ func Act(s *State, at job.At, a Action, c Chosen) (Acted, error) {
 		}
 		acted.Jobs = append(acted.Jobs, key)
 	}
-	var err error
-	acted.Events, err = cascade(s, at, joinPurged(acted.Events), nil)
-	return acted, err
+	acted.Events = cascade(s, at, joinPurged(acted.Events))
+	return acted, nil
 }
 
 // leavesOut says that a refusal is about how one job stands, and not about the command.

@@ -14,31 +14,28 @@ const maxCascade = 4096
 // cascade adds what follows for the jobs that come after those that the events end, and for those after them in
 // turn: whoever ends a job ends in the same commit what can no longer be as it should. What does not fit into the
 // commit is left for [Cascade]. Jobs that have to wait no longer need no event.
-func cascade(s *State, at job.At, events []job.Event, err error) ([]job.Event, error) {
-	if err != nil || !s.Jobs.AnyAfter() {
-		return events, err
-	}
-	c := cascading{s: s, at: at, events: events, gone: map[job.Position]bool{}}
-	for _, e := range events {
-		c.gone[job.Of(e)] = true
-	}
-	for _, e := range events {
-		if state := endOf(e); state != 0 {
-			c.next = append(c.next, ending{key: job.Of(e), state: state})
-		}
-	}
-	return c.run(), nil
+func cascade(s *State, at job.At, events []job.Event) []job.Event {
+	c := cascading{s: s, at: at}
+	return c.follow(events)
 }
 
 // Cascade ends jobs that wait for one which has ended in another way than it should, as many as one commit may
 // hold. There are no events if there are none, which is the rule: most often the commit that ended the parent had
 // room for them.
 func Cascade(s *State, at job.At) ([]job.Event, error) {
-	c := cascading{s: s, at: at, gone: map[job.Position]bool{}}
+	c := cascading{s: s, at: at, gone: map[job.Position]bool{}, most: s.cascadeSize()}
 	for _, f := range s.Jobs.Failing() {
 		c.next = append(c.next, ending{f.Key, f.State, f.Cursor})
 	}
-	return c.run(), nil
+	c.run()
+	return c.events, nil
+}
+
+func (s *State) cascadeSize() int {
+	if s.mostEnded > 0 {
+		return s.mostEnded
+	}
+	return maxCascade
 }
 
 // ending is a job that ends or has ended, and whose children after from were not looked at.
@@ -54,24 +51,43 @@ type cascading struct {
 	at     job.At
 	events []job.Event
 	ended  int                   // jobs that were added
+	most   int                   // … at most
 	size   int                   // bytes of their hooks
 	next   []ending              // the first one first
 	gone   map[job.Position]bool // jobs that the events end or that wait no longer
+	taken  func(id string) bool  // ids that no hook may have, besides those in the state; nil = none
 }
 
-func (c *cascading) run() []job.Event {
+// follow returns the events with what follows from them.
+func (c *cascading) follow(events []job.Event) []job.Event {
+	if !c.s.Jobs.AnyAfter() {
+		return events
+	}
+	c.events, c.gone, c.most = events, map[job.Position]bool{}, c.s.cascadeSize()
+	for _, e := range events {
+		c.gone[job.Of(e)] = true
+	}
+	for _, e := range events {
+		if state := endOf(e); state != 0 {
+			c.next = append(c.next, ending{key: job.Of(e), state: state})
+		}
+	}
+	c.run()
+	return c.events
+}
+
+func (c *cascading) run() {
 	for ; len(c.next) > 0; c.next = c.next[1:] {
 		parent := c.next[0]
 		for child := range c.s.Jobs.Children(parent.key, parent.from) {
-			if c.ended == maxCascade || c.size > maxTickBytes {
-				return c.events
+			if c.ended >= c.most || c.size > maxTickBytes {
+				return
 			}
 			if !child.On.Met(parent.state) && !c.gone[child.Key] {
 				c.end(child.Key, parent.key)
 			}
 		}
 	}
-	return c.events
 }
 
 // end ends a job because of a parent, if it waits for that.
@@ -85,7 +101,7 @@ func (c *cascading) end(key, parent job.Position) {
 		return // the fold knows
 	}
 	e := because(policy, key, parent)
-	ended := withHook(c.s, c.at, []job.Event{e})
+	ended := withHook(c.s, c.at, []job.Event{e}, c.taken)
 	if c.events = append(c.events, ended...); len(ended) > 1 {
 		c.size += len(job.AppendEvent(nil, ended[1]))
 	}
@@ -178,9 +194,10 @@ func (b *batch) resolve(spec *job.Spec) (broken job.Position, err error) {
 	return broken, nil
 }
 
-// end adds the end of a job that was admitted, if a parent has ended in another way than it should.
+// end adds the end of a job that was admitted, and its hook, if a parent has ended in another way than it should.
+// Those for which there is no room are left for [Cascade], as in a cascade.
 func (b *batch) end(events []job.Event, e *job.JobEnqueued, broken job.Position) []job.Event {
-	if broken == 0 || b.ended == maxCascade {
+	if broken == 0 || b.ended >= b.s.cascadeSize() || b.hookSize > maxTickBytes {
 		return events
 	}
 	made := born{key: b.at.Position - 1}
@@ -191,7 +208,35 @@ func (b *batch) end(events []job.Event, e *job.JobEnqueued, broken job.Position)
 	}
 	b.ended++
 	b.at.Position++
-	return append(events, end)
+	b.waitsIn(e.Spec.Queue, -1)
+	events = append(events, end)
+	hook := b.hook(e, end, made.key)
+	if hook == nil {
+		return events
+	}
+	b.hookSize += len(job.AppendEvent(nil, hook))
+	b.at.Position++
+	b.waitsIn(hook.Spec.Queue, +1)
+	return append(events, hook)
+}
+
+// hook is that of a job which ends with its enqueue, nil if it has none.
+func (b *batch) hook(e *job.JobEnqueued, end job.Event, key job.Position) *job.JobEnqueued {
+	ends, ok := endingOf(end)
+	if !ok {
+		return nil
+	}
+	j := job.Job{Key: key, Spec: e.Spec}
+	if caller := b.at.Actor; caller != nil { // nobody calls when an enqueue is only tried
+		j.CallerDir, j.CallerPath = caller.Dir, caller.Path
+	}
+	return hookOf(b.s, b.at, &j, ends, b.wanted)
+}
+
+// wanted says that a spec of the batch has this id.
+func (b *batch) wanted(id string) bool {
+	_, wanted := b.chosen[id]
+	return wanted || id == b.only
 }
 
 // Order returns the order in which specs have to be enqueued so that each comes after its parents among them, by

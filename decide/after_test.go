@@ -288,6 +288,27 @@ func TestCascade_GoesOnInFurtherCommits(t *testing.T) {
 	}
 }
 
+// What is left of a cascade is not lost sight of because a later child of the same parent ends at its enqueue.
+func TestCascade_GoesOnBehindAChildThatEndsAtItsEnqueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.LimitCascade(2)
+	specs := []job.Spec{after("p")}
+	for i := range 5 {
+		specs = append(specs, after(fmt.Sprint(i), "p"))
+	}
+	w.add(specs...)
+	w.must(decide.Cancel(w.State, w.at, []string{"p"}))
+	w.add(after("late", "p"))
+	w.wantStates("p=cancelled 0=dead 1=dead 2=pending/1 3=pending/1 4=pending/1 late=dead")
+	for len(w.must(decide.Cascade(w.State, w.at))) > 0 {
+	}
+	w.wantStates("p=cancelled 0=dead 1=dead 2=dead 3=dead 4=dead late=dead")
+	if w.Jobs.AnyFailing() {
+		t.Errorf("%+v is left", w.Jobs.Failing())
+	}
+}
+
 func TestAfter_AParentWhoseDeadlinePassesEndsItsChildren(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

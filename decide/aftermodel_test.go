@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -39,6 +40,7 @@ func (m *afterModel) check(t *rapid.T, s *projection.Projection) {
 		m.last[j.Key] = j.State
 	}
 	failing := s.Failing()
+	left := make([]uint64, len(failing)) // of each, the children that are to be ended
 	for j := range s.List(projection.Filter{}) {
 		if m.waits[j.Key] && (j.State == job.Processing || j.State == job.Completed || j.Runs > 0) {
 			t.Fatalf("job %d runs before its parents have ended", j.Key)
@@ -54,10 +56,14 @@ func (m *afterModel) check(t *rapid.T, s *projection.Projection) {
 			unmet++
 			if waits && state.Ended() {
 				broken = true
-				later := slices.ContainsFunc(failing, func(f projection.Failing) bool { return f.Key == p.Key && f.State == state })
-				if j.Spec.OnParentFailure != job.ParentRelease && !later {
+				if j.Spec.OnParentFailure == job.ParentRelease {
+					continue
+				}
+				later := slices.IndexFunc(failing, func(f projection.Failing) bool { return f.Key == p.Key && f.State == state && f.Cursor < j.Key })
+				if later < 0 {
 					t.Fatalf("job %d waits for job %d, which is %v", j.Key, p.Key, state)
 				}
+				left[later]++
 			}
 		}
 		if !waits || broken && j.Spec.OnParentFailure == job.ParentRelease {
@@ -71,6 +77,11 @@ func (m *afterModel) check(t *rapid.T, s *projection.Projection) {
 			m.waits[j.Key] = true
 		}
 	}
+	for i, f := range failing {
+		if f.Left != left[i] {
+			t.Fatalf("%+v, and %d wait for it", f, left[i])
+		}
+	}
 	for key := range m.waits {
 		if b, known := s.Brief(key); !known || b.Parents == 0 {
 			t.Fatalf("job %d waits and is not there", key)
@@ -81,12 +92,60 @@ func (m *afterModel) check(t *rapid.T, s *projection.Projection) {
 	}
 }
 
-// TestAfter_NoInterleavingBreaksTheOrder is the model with many parents and few other things.
+// drawHooks gives some jobs hooks.
+func drawHooks(t *rapid.T, spec *job.Spec) {
+	hook := rapid.SampledFrom([]string{"", "", `"true"`, `{"command":"true","delay":"1s","deadline":"1m"}`})
+	for _, field := range []*json.RawMessage{&spec.OnComplete, &spec.OnDead} {
+		if text := hook.Draw(t, "hook"); text != "" {
+			*field = json.RawMessage(text)
+		}
+	}
+}
+
+// checkHooks holds that every end in a commit that was folded is followed by the hook that the job has for it, and that
+// nothing else brings a hook.
+func checkHooks(t *rapid.T, s *projection.Projection, events []job.Event) {
+	hooks, ends := 0, 0
+	for i, e := range events {
+		key, state := job.Of(e), job.Completed
+		switch e := e.(type) {
+		case *job.JobDied:
+			state = job.Dead
+		case *job.JobCompleted:
+		case *job.JobEnqueued:
+			if e.Spec.Env[job.HookJob] != "" {
+				hooks++
+			}
+			continue
+		default:
+			continue
+		}
+		spec, _ := s.Spec(key)
+		if state == job.Completed && spec.OnComplete == nil || state == job.Dead && spec.OnDead == nil {
+			continue
+		}
+		ends++
+		hook := &job.JobEnqueued{}
+		if i+1 < len(events) {
+			hook, _ = events[i+1].(*job.JobEnqueued)
+		}
+		if hook == nil || hook.Spec.Env[job.HookJob] != spec.ID || hook.Spec.Env[job.HookState] != state.String() || hook.Spec.After[0].Key != key {
+			t.Fatalf("job %s is %v, and its hook is %+v", spec.ID, state, hook)
+		}
+	}
+	if hooks != ends {
+		t.Fatalf("%d ends with hooks and %d hooks", ends, hooks)
+	}
+}
+
+// TestAfter_NoInterleavingBreaksTheOrder is the model with many parents, hooks and few other things. A commit ends few
+// jobs, so that much is left for others.
 func TestAfter_NoInterleavingBreaksTheOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		worker := w.worker("w")
+		w.LimitCascade(rapid.IntRange(1, 3).Draw(t, "jobs in a commit"))
 		model := newAfterModel()
 		var names []string
 		some := func(t *rapid.T) []string { return []string{rapid.SampledFrom(names).Draw(t, "job")} }
@@ -101,12 +160,14 @@ func TestAfter_NoInterleavingBreaksTheOrder(t *testing.T) {
 			if s.After != nil {
 				s.OnParentFailure = rapid.SampledFrom([]job.OnParentFailure{job.ParentDead, job.ParentCancel, job.ParentRelease}).Draw(t, "on_parent_failure")
 			}
+			drawHooks(t, &s)
 			names = append(names, s.ID)
 			return s
 		}
 		do := func(events []job.Event, err error) {
 			if err == nil {
 				w.fold(events)
+				checkHooks(t, w.Jobs, events)
 			}
 			w.pass(1)
 		}
@@ -128,12 +189,16 @@ func TestAfter_NoInterleavingBreaksTheOrder(t *testing.T) {
 				acted, err := decide.Act(w.State, w.at, decide.Purging(), decide.Chosen{Keys: []job.Position{max(1, w.Jobs.Key(some(t)[0]))}})
 				do(acted.Events, err)
 			},
+			"cascade": func(t *rapid.T) {
+				failing := w.Jobs.AnyFailing()
+				events, err := decide.Cascade(w.State, w.at)
+				if do(events, err); failing != (len(events) > 0) {
+					t.Fatalf("%d events, and %v are left", len(events), w.Jobs.Failing())
+				}
+			},
 			"": func(t *rapid.T) {
 				w.agree()
 				model.check(t, w.Jobs)
-				if w.Jobs.AnyFailing() {
-					t.Fatalf("%v are left", w.Jobs.Failing())
-				}
 			},
 		})
 	})

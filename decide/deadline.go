@@ -20,10 +20,10 @@ func Expire(s *State, at job.At) ([]job.Event, error) {
 		if size > maxTickBytes {
 			break
 		}
-		ended := withHook(s, at, []job.Event{&job.JobDied{Job: key, Why: job.WhyDeadline}})
+		ended := withHook(s, at, []job.Event{&job.JobDied{Job: key, Why: job.WhyDeadline}}, nil)
 		if events = append(events, ended...); len(ended) > 1 {
 			size += len(job.AppendEvent(nil, ended[1]))
 		}
 	}
-	return cascade(s, at, events, nil)
+	return cascade(s, at, events), nil
 }

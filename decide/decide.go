@@ -27,6 +27,7 @@ type State struct {
 	Timeline *scheduler.Timeline
 
 	schedules map[[2]string]*cron.Schedule // that were read, by text and zone
+	mostEnded int                          // jobs that a commit ends because of their parents; 0 = maxCascade. Tests set it
 }
 
 // NewState returns the state of an empty log.

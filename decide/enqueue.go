@@ -42,7 +42,7 @@ func Enqueue(s *State, at job.At, specs []job.Spec, skipExisting bool) ([]job.Ev
 // gets one from job.MadeID with at.Rand. A spec whose unique key a job has is refused, or as its OnClash
 // says; a waiting job that it replaces is cancelled right before it. Parents are jobs that are known, or that stand
 // for earlier specs; see [Order]. A job with a parent that has ended already in another way than it should is ended
-// right after it was enqueued. The events share the specs' maps and slices.
+// right after it was enqueued, and has its hook. The events share the specs' maps and slices.
 //
 // A refusal is a *SpecError. It wraps job.ErrInvalid, job.ErrExists, job.ErrDuplicate (as a *DuplicateError),
 // job.ErrNotFound for a parent, or
@@ -93,9 +93,9 @@ func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission,
 		b.admitted(i, e)
 		a.Events = b.end(a.Events, e, broken)
 	}
-	var err error
-	a.Events, err = cascade(s, at, a.Events, nil) // of jobs that were replaced
-	return a, err
+	replaced := cascading{s: s, at: at, ended: b.ended, size: b.hookSize, taken: b.wanted}
+	a.Events = replaced.follow(a.Events)
+	return a, nil
 }
 
 // batch is an Enqueue under way.
@@ -110,7 +110,9 @@ type batch struct {
 	mine       map[string]twin         // jobs of the batch by unique key; nil = none
 	replaced   map[job.Position]bool   // jobs that the batch cancels; nil = none
 	born       map[string]born         // what stands for the ids of the batch; nil unless some of several specs have parents
+	only       string                  // id of a single spec, which has no chosen
 	ended      int                     // jobs that have ended because of a parent
+	hookSize   int                     // bytes of their hooks
 	maxRetries *uint32                 // of the settings: shared by all specs that say nothing
 }
 
@@ -122,6 +124,7 @@ func newBatch(s *State, at job.At, specs []job.Spec) batch {
 		b.waiting = map[string]int{}
 	}
 	if len(specs) == 1 {
+		b.only = specs[0].ID
 		return b // it cannot clash with another
 	}
 	if slices.ContainsFunc(specs, func(s job.Spec) bool { return len(s.After) > 0 }) {
@@ -225,8 +228,15 @@ func (b *batch) count(queue string) error {
 	if n >= b.limit {
 		return fmt.Errorf("queue %q has %d waiting jobs, queue_max is %d: %w", queue, n, b.limit, job.ErrQueueFull)
 	}
-	b.waiting[queue] = n + 1
+	b.waitsIn(queue, +1)
 	return nil
+}
+
+// waitsIn notes that more or fewer jobs wait in a queue.
+func (b *batch) waitsIn(queue string, n int) {
+	if b.limit > 0 {
+		b.waiting[queue] = b.waitingIn(queue) + n
+	}
 }
 
 // waitingIn returns how many jobs wait in a queue, with those of the batch.

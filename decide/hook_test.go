@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestHook_IsNeverLost(t *testing.T) {
 	w.must(decide.SetConfig(w.State, w.at, "queue_max", "1"))
 	w.must(decide.Enqueue(w.State, w.at, []job.Spec{
 		{ID: "waits", Command: "true", Queue: "full", Delay: time.Hour},
-		{ID: "j", Command: "true", OnCrash: job.CrashDead, OnDead: json.RawMessage(`{"argv":["tell"],"queue":"full","delay":"1m","max_retries":9,"env":{"A":"b"}}`)},
+		{ID: "j", Command: "true", OnCrash: job.CrashDead, OnDead: json.RawMessage(`{"argv":["tell"],"queue":"full","delay":"1m","max_retries":9,"deadline":"2m","env":{"A":"b"}}`)},
 	}, false))
 	key, run := w.claim(worker)
 	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: job.HookID(key, run), Command: "true", Delay: time.Hour}}, false))
@@ -75,6 +76,7 @@ func TestHook_IsNeverLost(t *testing.T) {
 	wantKinds(t, events, died, hooked)
 	e := events[1].(*job.JobEnqueued)
 	if e.Spec.ID != job.HookID(key, run)+"-2" || e.Spec.Queue != "full" || e.Due != w.at.Time+int64(time.Minute) || e.Spec.Delay != 0 ||
+		e.Spec.Deadline.UnixNano() != w.at.Time+int64(2*time.Minute) || e.Spec.DeadlineIn != 0 ||
 		*e.Spec.MaxRetries != 9 || e.Spec.Env["A"] != "b" || e.Spec.Env[job.HookAttempts] != "0" || e.Spec.Env[job.HookExitCode] != "" {
 		t.Errorf("the hook is %+v", e)
 	}
@@ -99,4 +101,56 @@ func TestHook_FollowsTheDeathByADeadline(t *testing.T) {
 	w.pass(time.Hour)
 	wantKinds(t, w.must(decide.Expire(w.State, w.at)), died, hooked)
 	w.agree()
+}
+
+// A job that is dead at its enqueue, because of a parent, has its hook as any other.
+func TestHook_FollowsTheDeathAtTheEnqueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enqueue("bad", "z")
+	w.must(decide.Cancel(w.State, w.at, []string{"bad"}))
+	w.must(decide.SetConfig(w.State, w.at, "queue_max", "2"))
+	dead, kid, cancelled, late := after("dead", "bad"), after("kid", "dead"), after("c", "bad"), after("late", "z")
+	dead.OnDead, kid.OnDead = json.RawMessage(`"a"`), json.RawMessage(`{"command":"b","queue":"default"}`)
+	cancelled.OnDead, cancelled.OnParentFailure, cancelled.Queue = json.RawMessage(`"c"`), job.ParentCancel, "other"
+	first := w.at.Position
+	taken := job.Spec{ID: job.HookID(first, 0), Command: "true", Queue: "other"}
+	a, err := decide.Admit(w.State, w.at, []job.Spec{dead, taken, kid, cancelled}, false)
+	wantKinds(t, w.must(a.Events, err), hooked, died, hooked, hooked, hooked, died, hooked, hooked, job.KindJobCancelled)
+	w.wantStates("bad=cancelled z=pending dead=dead " + job.HookID(first, 0) + "-2=pending " + taken.ID + "=pending kid=dead hook-" +
+		fmt.Sprint(first+4, "-0") + "=pending c=cancelled")
+	hook := w.job(job.HookID(first, 0) + "-2")
+	if env := hook.Spec.Env; env[job.HookJob] != "dead" || env[job.HookState] != "dead" || env[job.HookExitCode] != "" || env[job.HookAttempts] != "0" ||
+		hook.Spec.Cwd != "/home/ann" || len(hook.Spec.After) != 1 || hook.Spec.After[0].Key != first || hook.ParentsLeft != 0 {
+		t.Errorf("%+v", hook)
+	}
+	if got := a.Jobs[2].Job; got != w.Jobs.Key("kid") {
+		t.Errorf("kid is job %d, want %d", got, w.Jobs.Key("kid"))
+	}
+	// z and a hook wait in the queue default, which may hold two.
+	events, err := decide.Enqueue(w.State, w.at, []job.Spec{late}, false)
+	refused(t, events, err, job.ErrQueueFull)
+	alone := after(job.HookID(w.at.Position, 0), "bad") // its own id is the one that its hook would have
+	alone.Queue, alone.OnDead = "other", json.RawMessage(`"a"`)
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{alone}, false))
+	w.job(alone.ID + "-2")
+	w.agree()
+}
+
+// Jobs whose parent is replaced end in the commit that has the new one, whose id may be that of their hooks.
+func TestHook_OfAReplacedParentsChildMakesWayForTheIDsOfTheBatch(t *testing.T) {
+	t.Parallel()
+	for _, more := range [][]job.Spec{nil, {{Command: "true"}}} {
+		w := newWorld(t)
+		first, kid := after("p"), after("kid", "p")
+		first.UniqueKey, kid.OnDead = "u", json.RawMessage(`"a"`)
+		w.add(first, kid)
+		id := job.HookID(w.Jobs.Key("kid"), 0)
+		second := job.Spec{ID: id, Command: "true", UniqueKey: "u", OnClash: job.ClashReplace}
+		w.add(append(more, second)...)
+		if hook := w.job(id + "-2"); hook.Spec.Env[job.HookJob] != "kid" {
+			t.Errorf("%+v", hook)
+		}
+		w.agree()
+	}
 }

@@ -67,6 +67,7 @@ func (q *sequence) do(t *rapid.T, events []job.Event, err error) {
 			t.Fatalf("%T: runs %d → %d, run %d → %d", e, before.Runs, after.Runs, before.Run, after.Run)
 		}
 	}
+	checkHooks(t, q.Jobs, events)
 	q.pass(1)
 }
 
@@ -132,6 +133,10 @@ func drawSpec(t *rapid.T) job.Spec {
 		spec.Tags = map[string]string{"x": "1", "y": "2"}
 	}
 	drawParents(t, &spec)
+	drawHooks(t, &spec)
+	if rapid.IntRange(0, 9).Draw(t, "id of a hook") == 0 {
+		spec.ID = job.HookID(job.Position(rapid.IntRange(1, 30).Draw(t, "job")), 0)
+	}
 	return spec
 }
 
@@ -256,6 +261,7 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		q := &sequence{world: newWorld(t), ready: map[job.Position]int64{}, queues: newQueuesModel(), after: newAfterModel()}
+		q.LimitCascade(rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "jobs in a commit"))
 		started := 0
 		start := func(t *rapid.T) {
 			started++

@@ -64,7 +64,7 @@ func Finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, e
 	if err != nil {
 		return nil, err
 	}
-	return cascade(s, at, withHook(s, at, events), nil)
+	return cascade(s, at, withHook(s, at, events, nil)), nil
 }
 
 func finish(s *State, at job.At, o Outcome, backoffBase float64) ([]job.Event, error) {
@@ -163,7 +163,7 @@ func RunLost(s *State, at job.At, key, run job.Position) ([]job.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cascade(s, at, withHook(s, at, events), nil)
+	return cascade(s, at, withHook(s, at, events, nil)), nil
 }
 
 func runLost(s *State, key, run job.Position) ([]job.Event, error) {

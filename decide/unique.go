@@ -94,9 +94,7 @@ func (b *batch) leaves(t twin) {
 		b.replaced = map[job.Position]bool{}
 	}
 	b.replaced[t.key] = true
-	if b.limit > 0 {
-		b.waiting[t.queue] = b.waitingIn(t.queue) - 1
-	}
+	b.waitsIn(t.queue, -1)
 }
 
 // checkUnique refuses to bring back a job whose unique key another has by now, as far as it matters to the job.

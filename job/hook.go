@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,12 +27,23 @@ var PostCommand = []string{"queuectl", "hook-post"}
 // HookID is the id of the hook that a run of a job left behind, unless another job had that id.
 func HookID(key, run Position) string { return fmt.Sprintf("hook-%d-%d", key, run) }
 
-// notInHooks are the fields that a hook may not have: it gets its id and its moment from its job, and no hooks.
-var notInHooks = []string{"id", "run_at", "created_at", "unique_key", "unique_scope", "on_clash", "on_complete", "on_dead"}
+// IsHookID says whether a hook of the job with this key may have this id.
+func IsHookID(id string, key Position) bool {
+	numbers, ok := strings.CutPrefix(id, "hook-")
+	return ok && strings.HasPrefix(numbers, strconv.FormatUint(uint64(key), 10)+"-")
+}
+
+// notInHooks are the fields that a hook may not have: it gets its id and its moment from its job, comes after nothing
+// else, and has no hooks.
+var notInHooks = []string{
+	"id", "run_at", "created_at", "unique_key", "unique_scope", "on_clash", "on_complete", "on_dead",
+	"after", "after_on", "on_parent_failure",
+}
 
 // ParseHook reads what a spec has as OnComplete or OnDead: a JSON text, which is a command for the shell or the
 // address (http:// or https://) to post the job to, or an object, which is a spec of its own without an id, a
-// time, a unique key and hooks, and may have a url in place of a command. Errors wrap ErrInvalid.
+// time, a unique key, parents and hooks, and may have a url in place of a command. Its deadline counts from its own
+// enqueue. Errors wrap ErrInvalid.
 func ParseHook(raw json.RawMessage) (Spec, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -61,8 +74,14 @@ func ParseHook(raw json.RawMessage) (Spec, error) {
 	if bad, ok := errors.AsType[*JSONError](err); ok { // whose place would be taken for one in the whole text
 		err = refusal(bad.Reason)
 	}
-	if err == nil && len(warnings) > 0 {
+	switch {
+	case err != nil:
+	case len(warnings) > 0:
 		err = refusal(warnings[0])
+	case !s.Deadline.IsZero():
+		err = refusal("deadline: of a hook it must be a duration, which counts from its enqueue")
+	case s.DeadlineIn != 0 && s.Delay >= s.DeadlineIn:
+		err = refusal("deadline: the hook may not run before its delay has passed")
 	}
 	return s, err
 }
@@ -73,6 +92,11 @@ func isURL(text string) bool {
 
 func postTo(address string) []string {
 	return append(PostCommand[:len(PostCommand):len(PostCommand)], address)
+}
+
+// IsAddress says whether a hook that was read is an address, which is the last word of its Argv.
+func IsAddress(hook Spec) bool {
+	return len(hook.Argv) == len(PostCommand)+1 && slices.Equal(hook.Argv[:len(PostCommand)], PostCommand)
 }
 
 // checkHooks is no part of specChecks because a hook is a spec.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 )
 
 func TestParseHook_Forms(t *testing.T) {
@@ -14,6 +15,7 @@ func TestParseHook_Forms(t *testing.T) {
 		`"echo hi"`:                 {Command: "echo hi"},
 		`"https://example.com/a?b"`: {Argv: post},
 		`{"url":"https://example.com/a?b","priority":2}`:     {Argv: post, Priority: 2},
+		`{"command":"a","deadline":"1h","delay":"1m"}`:       {Command: "a", DeadlineIn: time.Hour, Delay: time.Minute},
 		`{"argv":["tell","me"],"queue":"q","env":{"A":"b"}}`: {Argv: []string{"tell", "me"}, Queue: "q", Env: map[string]string{"A": "b"}},
 	} {
 		if got, err := ParseHook(json.RawMessage(text)); err != nil || !reflect.DeepEqual(got, want) {
@@ -23,6 +25,7 @@ func TestParseHook_Forms(t *testing.T) {
 	for _, text := range []string{
 		`5`, `null`, `[]`, `""`, `{}`, `{"id":"a","command":"b"}`, `{"command":"b","on_complete":"c"}`, `{"command":"a","url":"https://b"}`,
 		`{"url":"example.com"}`, `{"url":5}`, `{"command":"b","colour":1}`, `{"command":"b","unique_key":"c"}`, `{"command":"b","command":"c"}`,
+		`{"command":"b","after":"c"}`, `{"command":"b","deadline":"2030-01-31T08:00:00Z"}`, `{"command":"b","deadline":"1h","delay":"1h"}`,
 	} {
 		if s, err := ParseHook(json.RawMessage(text)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: got %+v, %v; want ErrInvalid", text, s, err)

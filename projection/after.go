@@ -24,7 +24,7 @@ type Failing struct {
 	Key    job.Position
 	State  job.State    // in which it ended
 	Left   uint64       // how many those are
-	Cursor job.Position // the last child whose end says that this was the reason: those before it have ended
+	Cursor job.Position // up to this child they have been dealt with: none of those waits
 }
 
 // after is what the fold keeps of it, beside the records.
@@ -236,10 +236,13 @@ func (p *Projection) unfitParent(r *record, run, parent job.Position) string {
 	return ""
 }
 
-// because notes that a job is ended because of a parent.
-func (p *Projection) because(r *record, parent, key job.Position) {
+// because notes that a job is ended because of a parent. Children are dealt with in order of their keys, but for those
+// that end right behind their own enqueue: children before such a one may not have had their turn.
+func (p *Projection) because(at job.At, r *record, parent, key job.Position) {
 	f := p.after.failing[parent]
-	f.Cursor = key
+	if at.Position != key+1 {
+		f.Cursor = key
+	}
 	words := map[job.State]string{job.Completed: " completed", job.Dead: " is dead", job.Cancelled: " was cancelled"}
 	p.errors[r.life] = "Parent " + job.Parent{ID: p.ID(parent), Key: parent}.String() + words[f.State]
 }

@@ -188,7 +188,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 	case *job.JobDied:
 		switch {
 		case e.Why == job.WhyDependency:
-			p.because(r, e.Parent, j.key())
+			p.because(at, r, e.Parent, j.key())
 		case e.Run == 0:
 		case e.Failure == job.WhyNone:
 			p.lost(r)
@@ -219,7 +219,7 @@ func (p *Projection) apply(at job.At, j place, e job.Event) job.State {
 			l.exited(job.WhyNone, &e.Result)
 		}
 		if e.Parent != 0 {
-			p.because(r, e.Parent, j.key())
+			p.because(at, r, e.Parent, j.key())
 		}
 		return job.Cancelled
 	}
