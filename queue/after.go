@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/queuectl/queuectl/decide"
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -32,7 +33,7 @@ func (v View) relative(p job.Parent) Relative {
 }
 
 // Children returns the jobs that come after the one with this id and are in the queue, in order of enqueue, and how
-// many they are; at most so many are returned, 0 = all. Error: job.ErrNotFound.
+// many they are; at most so many are returned, 0 = all. Its hooks are not among them. Error: job.ErrNotFound.
 func (v View) Children(id string, most int) (list []Relative, n int, err error) {
 	j, err := v.Job(id)
 	if err != nil {
@@ -40,7 +41,7 @@ func (v View) Children(id string, most int) (list []Relative, n int, err error) 
 	}
 	for c := range v.state.Jobs.Children(j.Key, 0) {
 		r := v.relative(job.Parent{Key: c.Key, On: c.On})
-		if r.State == 0 {
+		if r.State == 0 || v.isHook(&j, c.Key, r.ID) {
 			continue
 		}
 		if n++; most == 0 || n <= most {
@@ -48,6 +49,58 @@ func (v View) Children(id string, most int) (list []Relative, n int, err error) 
 		}
 	}
 	return list, n, nil
+}
+
+// Hooks returns the jobs that the ends of the one with this id have become, as far as they are in the queue, in order
+// of enqueue. What each is told of its end is in its environment: see [job.HookState]. Error: job.ErrNotFound.
+func (v View) Hooks(id string) ([]job.Job, error) {
+	j, err := v.Job(id)
+	if err != nil {
+		return nil, err
+	}
+	return v.hooks(&j), nil
+}
+
+func (v View) hooks(j *job.Job) (hooks []job.Job) {
+	if j.Spec.OnComplete == nil && j.Spec.OnDead == nil {
+		return nil
+	}
+	for c := range v.state.Jobs.Children(j.Key, 0) {
+		if v.isHook(j, c.Key, v.state.Jobs.ID(c.Key)) {
+			hook, _ := v.state.Jobs.Job(c.Key)
+			hooks = append(hooks, hook)
+		}
+	}
+	return hooks
+}
+
+// isHook says whether a child is there as a hook of its parent: the id of such a child says so, and so does a variable
+// that nobody sets by chance.
+func (v View) isHook(parent *job.Job, child job.Position, id string) bool {
+	if !job.IsHookID(id, parent.Key) {
+		return false
+	}
+	spec, _ := v.state.Jobs.Spec(child)
+	return spec.Env[job.HookJob] == parent.Spec.ID
+}
+
+// endChildren ends jobs because of their parents for which the commits that ended these had no room: whoever changes
+// the queue goes on with that, or waits for jobs, or works. It says whether there were any.
+func (q *Queue) endChildren(ctx context.Context) (some bool, err error) {
+	for left := true; left; {
+		p := q.proposal(reasonOf(ctx), decide.Cascade)
+		decided := p.Decide
+		p.Decide = func(t eventlog.Turn) ([]eventlog.Event, error) {
+			events, err := decided(t)
+			left = len(events) > 0 && q.m.state.Jobs.AnyFailing()
+			some = some || len(events) > 0
+			return events, err
+		}
+		if err := q.log.Append(ctx, p); err != nil {
+			return some, err
+		}
+	}
+	return some, nil
 }
 
 // Parents is [View.Parents] of now.
@@ -66,6 +119,15 @@ func (q *Queue) Children(ctx context.Context, id string, most int) (list []Relat
 		err = viewErr
 	}
 	return list, n, err
+}
+
+// Hooks is [View.Hooks] of now.
+func (q *Queue) Hooks(ctx context.Context, id string) (hooks []job.Job, err error) {
+	viewErr := q.view(ctx, func(s *decide.State) { hooks, err = View{s}.Hooks(id) })
+	if viewErr != nil {
+		err = viewErr
+	}
+	return hooks, err
 }
 
 // explainParents says which parents a job waits for. All else is of no account until they have ended.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -31,6 +32,7 @@ func (q *Queue) AddCron(ctx context.Context, c job.Cron, replace bool) (job.Cron
 // resident completes the spec of a schedule's jobs with what an enqueue takes from its caller: what they enqueue are
 // workers, which may be anywhere.
 func resident(actor *job.Actor, spec job.Spec) job.Spec {
+	spec.OnComplete, spec.OnDead = residentHook(actor, spec.OnComplete), residentHook(actor, spec.OnDead)
 	if !filepath.IsAbs(spec.Cwd) {
 		spec.Cwd = filepath.Join(actor.Dir, spec.Cwd)
 	}
@@ -41,6 +43,25 @@ func resident(actor *job.Actor, spec job.Spec) job.Spec {
 	maps.Copy(env, spec.Env)
 	spec.Env = env
 	return spec
+}
+
+// residentHook is the same for a hook of theirs. An address needs neither.
+func residentHook(actor *job.Actor, raw json.RawMessage) json.RawMessage {
+	hook, err := job.ParseHook(raw)
+	if err != nil || job.IsAddress(hook) {
+		return raw // what is wrong will be refused
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil { // a command line
+		fields = map[string]json.RawMessage{"command": raw}
+	}
+	hook = resident(actor, hook)
+	fields["cwd"], _ = json.Marshal(hook.Cwd) // a text, and texts, can always be written
+	if len(hook.Env) > 0 {
+		fields["env"], _ = json.Marshal(hook.Env)
+	}
+	raw, _ = json.Marshal(fields)
+	return raw
 }
 
 // PauseCron stops schedules from ticking, or lets them go on, all or none. What would have come while they were

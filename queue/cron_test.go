@@ -294,3 +294,47 @@ func TestSnapshot_KeepsSchedules(t *testing.T) {
 		t.Errorf("jobs %v, want %v", got, want)
 	}
 }
+
+// The hooks of a schedule's jobs run where the schedule was added, and not where the worker is that ticks.
+func TestAddCron_HooksRunWhereItWasAdded(t *testing.T) {
+	t.Parallel()
+	memory := queue.NewMemory()
+	adds, err := memory.Open(t.Context(), queue.Options{Actor: job.Actor{Dir: "/home/ann", Path: "/ann/bin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer adds.Close()
+	ticks, err := memory.Open(t.Context(), queue.Options{Actor: job.Actor{Dir: "/srv", Path: "/srv/bin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ticks.Close()
+	for name, hook := range map[string]string{
+		"line": `"a"`, "relative": `{"argv":["a"],"cwd":"b"}`, "own": `{"command":"a","cwd":"/c","env":{"PATH":"/own","A":"b"}}`, "address": `"https://example.com/"`,
+	} {
+		c := every(name, "@daily")
+		c.Job.OnComplete = []byte(hook)
+		addCron(t, adds, c)
+		if _, err := ticks.RunCron(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ticks.Run(t.Context(), queue.WorkerOptions{UntilEmpty: true, Queues: []string{"default"}, Handlers: ran}); err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := adds.List(t.Context(), projection.Filter{Queue: job.HookQueue})
+	if err != nil || len(hooks) != 4 {
+		t.Fatal(hooks, err)
+	}
+	want := map[string][2]string{"line": {"/home/ann", "/ann/bin"}, "relative": {"/home/ann/b", "/ann/bin"}, "own": {"/c", "/own"}, "address": {"/srv", ""}}
+	for _, hook := range hooks {
+		of, err := adds.Job(t.Context(), hook.Spec.After[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := of.Spec.Tags[job.CronTag]
+		if got := [2]string{hook.Spec.Cwd, hook.Spec.Env["PATH"]}; got != want[name] {
+			t.Errorf("%s: %v, want %v", name, got, want[name])
+		}
+	}
+}

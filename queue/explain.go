@@ -13,9 +13,10 @@ import (
 
 // Explanation is why a job is where it is, and how it came there.
 type Explanation struct {
-	Job  job.Job
-	From Place     // the last event that it rests on
-	Now  time.Time // the moment that it is about
+	Job   job.Job
+	Hooks []job.Job // that its ends have become: see [View.Hooks]
+	From  Place     // the last event that it rests on
+	Now   time.Time // the moment that it is about
 	// Next is the earliest time at which the job can run next, Now if it is due; zero if nothing will run it
 	// unless a person asks for it.
 	Next    time.Time

@@ -14,7 +14,7 @@ func (v View) explain(id string, now time.Time, workers []WorkerInfo) (Explanati
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := Explanation{Job: j, From: v.place(), Now: now.UTC()}
+	e := Explanation{Job: j, Hooks: v.hooks(&j), From: v.place(), Now: now.UTC()}
 	switch {
 	case j.State.Waiting():
 		v.explainWaiting(&e, workers)

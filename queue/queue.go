@@ -148,13 +148,24 @@ func reasonOf(ctx context.Context) string {
 	return reason
 }
 
-// change runs one command: decide, one commit, durable.
+// change runs one command: decide, one commit, durable. If that leaves jobs that are to be ended because of their
+// parents, it goes on with those. That this fails is no reason to say that the command did: somebody else will do it.
 func (q *Queue) change(ctx context.Context, rule rule) error {
-	tail := int64(0)
-	err := q.log.Append(ctx, q.proposal(reasonOf(ctx), func(s *decide.State, at job.At) ([]job.Event, error) {
+	tail, left := int64(0), false
+	p := q.proposal(reasonOf(ctx), func(s *decide.State, at job.At) ([]job.Event, error) {
 		tail = q.m.tail
 		return rule(s, at)
-	}))
+	})
+	decided := p.Decide
+	p.Decide = func(t eventlog.Turn) ([]eventlog.Event, error) {
+		events, err := decided(t)
+		left = err == nil && q.m.state.Jobs.AnyFailing()
+		return events, err
+	}
+	err := q.log.Append(ctx, p)
+	if err == nil && left {
+		_, _ = q.endChildren(ctx)
+	}
 	q.keepUp(tail, false)
 	return err
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // until returns when look, called with the state, has said true and what it saw is durable. look is
-// called again whenever the log has grown, and every interval if that is not 0.
+// called again whenever the log has grown, and every interval if that is not 0. Should whoever ended a parent have died
+// before all its children were ended, it does that: nobody else may be there.
 func (q *Queue) until(ctx context.Context, interval time.Duration, look func(*decide.State) bool) error {
 	q.log.Watch()
 	var tick <-chan time.Time
@@ -21,9 +22,14 @@ func (q *Queue) until(ctx context.Context, interval time.Duration, look func(*de
 		tick = t.C
 	}
 	for {
-		changed, done := q.log.Changed(), false
-		if err := q.view(ctx, func(s *decide.State) { done = look(s) }); err != nil || done {
+		changed, done, left := q.log.Changed(), false, false
+		if err := q.view(ctx, func(s *decide.State) { done, left = look(s), s.Jobs.AnyFailing() }); err != nil || done {
 			return err
+		}
+		if left {
+			if some, err := q.endChildren(ctx); some && err == nil {
+				continue
+			}
 		}
 		select {
 		case <-changed:
