@@ -35,6 +35,7 @@ type source interface {
 	LeftBehind(run job.Position) []int
 	Parents(ctx context.Context, id string) ([]queue.Relative, error)
 	Children(ctx context.Context, id string, most int) ([]queue.Relative, int, error)
+	Hooks(ctx context.Context, id string) ([]job.Job, error)
 }
 
 // past is the queue as it was where the replay stands.
@@ -147,3 +148,5 @@ func (s *session) orDamage(err, damage error) error {
 	}
 	return damage
 }
+
+func (p past) Hooks(_ context.Context, id string) ([]job.Job, error) { return p.r.Hooks(id) }

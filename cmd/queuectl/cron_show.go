@@ -99,8 +99,8 @@ func aboutCron(s *session, c job.CronEntry, next []time.Time) [][2]string {
 		{"last", last},
 		{"next", strings.Join(ticksInZone(c, next), "\n")},
 	}
-	of := []string{"command", "handler", "directory", "queue", "priority", "timeout", "backoff", "on crash", "stdin", "environment", "tag", "extra"}
-	for _, pair := range aboutSpec(s, job.Job{Spec: c.Job}) {
+	of := []string{"command", "handler", "directory", "queue", "priority", "timeout", "backoff", "on crash", "on complete", "on dead", "stdin", "environment", "tag", "extra"}
+	for _, pair := range aboutSpec(s, job.Job{Spec: c.Job}, nil) {
 		if slices.Contains(of, pair[0]) && !strings.HasPrefix(pair[1], job.CronTag+"=") {
 			about = append(about, pair)
 		}

@@ -82,8 +82,8 @@ func printExplanation(s *session, e *queue.Explanation, advice []string) {
 		[2]string{"before", s.sentences(before)},
 		[2]string{"next run", nextWords(s, e)},
 		[2]string{"deadline", unless(e.Job.State.Ended(), s.when(e.Job.Spec.Deadline))},
-		[2]string{"on complete", hookWords(e.Job, e.Job.Spec.OnComplete, job.Completed)},
-		[2]string{"on dead", hookWords(e.Job, e.Job.Spec.OnDead, job.Dead)},
+		[2]string{"on complete", hookWords(e.Job.Spec.OnComplete, job.Completed, e.Hooks)},
+		[2]string{"on dead", hookWords(e.Job.Spec.OnDead, job.Dead, e.Hooks)},
 		[2]string{"hook of", plain(e.Job.Spec.Env[job.HookJob])},
 		[2]string{"you can", strings.Join(advice, "\n")},
 	)

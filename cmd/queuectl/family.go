@@ -85,6 +85,16 @@ func drawGraph(ctx context.Context, s *session, q source, id string) error {
 			return err
 		}
 	}
+	if !g.seen[id] { // what comes before it is more than is drawn
+		j, err := q.Job(ctx, id)
+		if err != nil {
+			return err
+		}
+		g.lines = 0
+		if err := g.draw(queue.Relative{ID: id, State: j.State}, "", "", 0); err != nil {
+			return err
+		}
+	}
 	if !s.asTable() {
 		return s.document(g.nodes)
 	}
@@ -151,12 +161,20 @@ func (g *graph) print(r queue.Relative, first string, depth int, again bool) {
 		unless(depth == 0 || r.On == job.OnSuccess, ", on "+r.On.String()), unless(r.ID != g.self, "  <"), unless(!again, "  (see above)"))
 }
 
-// below draws what comes after a job.
+// below draws what comes after a job, and what its ends have become.
 func (g *graph) below(id, rest string, depth int) error {
 	children, n, err := g.q.Children(g.ctx, id, mostOfGraph)
 	if err != nil {
 		return err
 	}
+	hooks, err := g.q.Hooks(g.ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, hook := range hooks {
+		children = append(children, queue.Relative{ID: hook.Spec.ID, State: hook.State, On: job.OnAny, Key: hook.Key})
+	}
+	n += len(hooks)
 	for i, c := range children {
 		tee, line := "├─ ", "│  "
 		if i == len(children)-1 && n == len(children) {

@@ -40,7 +40,7 @@ func (c *hookPostCmd) Run(ctx context.Context, s *session) error {
 	}
 	var body bytes.Buffer
 	err := s.existing(ctx, func(q *queue.Queue) error {
-		j, err := q.Job(ctx, id)
+		j, err := hookedJob(ctx, q, id)
 		if err != nil {
 			return err
 		}
@@ -54,6 +54,22 @@ func (c *hookPostCmd) Run(ctx context.Context, s *session) error {
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	return post(ctx, c.URL, &body)
+}
+
+// hookedJob returns the job with this id that the hook is of. Another one may have the id by now.
+func hookedJob(ctx context.Context, q *queue.Queue, id string) (job.Job, error) {
+	hook, err := q.Job(ctx, os.Getenv("QUEUECTL_JOB_ID"))
+	if err != nil || len(hook.Spec.After) == 0 {
+		return q.Job(ctx, id) // somebody tries it out
+	}
+	jobs, err := q.Jobs(ctx, []job.Position{hook.Spec.After[0].Key})
+	if err == nil && len(jobs) == 0 {
+		err = fmt.Errorf("job %q: %w: it has left the queue", id, job.ErrNotFound)
+	}
+	if err != nil {
+		return job.Job{}, err
+	}
+	return jobs[0], nil
 }
 
 // post calls an address with JSON.

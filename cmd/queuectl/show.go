@@ -60,7 +60,11 @@ func showJob(ctx context.Context, s *session, q source, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	about := slices.Concat(aboutSpec(s, j), family, aboutRuns(s, j))
+	hooks, err := q.Hooks(ctx, j.Spec.ID)
+	if err != nil {
+		return err
+	}
+	about := slices.Concat(aboutSpec(s, j, hooks), family, aboutRuns(s, j))
 	if len(j.LeftBehind) > 0 {
 		about = append(about, [2]string{"left behind", "processes " + strings.Trim(fmt.Sprint(j.LeftBehind), "[]")})
 	}
@@ -68,7 +72,7 @@ func showJob(ctx context.Context, s *session, q source, j job.Job) error {
 	return nil
 }
 
-func aboutSpec(s *session, j job.Job) [][2]string {
+func aboutSpec(s *session, j job.Job, hooks []job.Job) [][2]string {
 	spec := j.Spec
 	cwd := spec.Cwd
 	if !filepath.IsAbs(cwd) {
@@ -98,8 +102,8 @@ func aboutSpec(s *session, j job.Job) [][2]string {
 		{"unique scope", unless(spec.UniqueKey == "", scopeWords(spec))},
 		{"secrets", plain(strings.Join(spec.SecretEnv, ", "))},
 		{"stdin", plain(spec.Stdin)},
-		{"on complete", hookWords(j, spec.OnComplete, job.Completed)},
-		{"on dead", hookWords(j, spec.OnDead, job.Dead)},
+		{"on complete", hookWords(spec.OnComplete, job.Completed, hooks)},
+		{"on dead", hookWords(spec.OnDead, job.Dead, hooks)},
 		{"hook of", plain(spec.Env[job.HookJob])},
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
@@ -224,19 +228,32 @@ func lines(text string) []string {
 	return all
 }
 
-// hookWords says what a hook is, and which job it has become.
-func hookWords(j job.Job, raw json.RawMessage, when job.State) string {
+// hookWords says what a hook is, and which jobs it has become.
+func hookWords(raw json.RawMessage, when job.State, hooks []job.Job) string {
 	if raw == nil {
 		return ""
 	}
 	words := string(raw)
 	if hook, err := job.ParseHook(raw); err == nil {
-		if words = commandLine(hook); hook.Argv != nil && len(hook.Argv) == len(job.PostCommand)+1 && slices.Equal(hook.Argv[:len(job.PostCommand)], job.PostCommand) {
+		if words = commandLine(hook); job.IsAddress(hook) {
 			words = hook.Argv[len(job.PostCommand)]
 		}
 	}
-	if j.State == when {
-		words += "  (job " + job.HookID(j.Key, j.Run) + ")"
+	var ids []string
+	for _, hook := range hooks {
+		if hook.Spec.Env[job.HookState] == when.String() {
+			ids = append(ids, hook.Spec.ID+" "+hook.State.String())
+		}
+	}
+	if more := len(ids) - mostRelatives; more > 0 {
+		ids = append([]string{fmt.Sprintf("%d earlier", more)}, ids[more:]...)
+	}
+	switch len(ids) {
+	case 0:
+	case 1:
+		words += "  (job " + ids[0] + ")"
+	default:
+		words += "  (jobs " + strings.Join(ids, ", ") + ")"
 	}
 	return plain(words)
 }
