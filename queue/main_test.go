@@ -21,7 +21,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(context.Context, *queue.Queue) error{"writer": playWriter, "worker": playWorker, "drainer": playDrainer}
+	roles := map[string]func(context.Context, *queue.Queue) error{
+		"writer": playWriter, "worker": playWorker, "drainer": playDrainer,
+		"reclaimer": playReclaimer, "follower": playFollower, "snapshotter": playSnapshotter,
+	}
 	play := roles[os.Getenv(roleVar)]
 	if play == nil {
 		os.Exit(m.Run())
@@ -65,9 +68,28 @@ func roleCommand(t *testing.T, name, dir string, env ...string) *exec.Cmd {
 	return cmd
 }
 
+// narrow is a queue of the storm of which only a few jobs may run at a time.
+const narrow = "narrow"
+
 // playWriter enqueues jobs for ever, and notes the id of each that was acknowledged.
 func playWriter(ctx context.Context, q *queue.Queue) error {
-	return storm.PlaceOf(q.Dir()).Write(ctx, q, os.Getenv(nameVar), job.Spec{Command: stormCommand})
+	spec := job.Spec{Command: stormCommand}
+	if name := os.Getenv(nameVar); name[len(name)-1]%4 == 0 {
+		spec.Queue = narrow
+	}
+	return storm.PlaceOf(q.Dir()).Write(ctx, q, os.Getenv(nameVar), spec)
+}
+
+func playReclaimer(ctx context.Context, q *queue.Queue) error {
+	return q.Run(ctx, queue.WorkerOptions{Queues: []string{"unused"}})
+}
+
+func playFollower(ctx context.Context, q *queue.Queue) error {
+	return storm.PlaceOf(q.Dir()).Follow(ctx)
+}
+
+func playSnapshotter(ctx context.Context, q *queue.Queue) error {
+	return storm.PlaceOf(q.Dir()).Save(ctx, q)
 }
 
 func playWorker(ctx context.Context, q *queue.Queue) error {

@@ -64,7 +64,24 @@ func Report(t testing.TB, figures map[string]int) {
 	t.Log(mark + strings.Join(parts, ", "))
 }
 
+const note = "note: "
+
+// Note writes something into the log of a test that people who read the figures want to know as well.
+func Note(t testing.TB, format string, args ...any) {
+	t.Helper()
+	t.Logf(note+format, args...)
+}
+
+// Notes returns what tests have noted in the output of go test -v.
+func Notes(output string) (notes []string) {
+	for _, line := range noted.FindAllStringSubmatch(output, -1) {
+		notes = append(notes, strings.TrimSpace(line[1]))
+	}
+	return notes
+}
+
 var (
+	noted    = regexp.MustCompile(`(?m)^ *\S+\.go:\d+: ` + note + `(.*)$`)
 	reported = regexp.MustCompile(`(?m)^ *\S+\.go:\d+: ` + mark + `(.*)$`)
 	checked  = regexp.MustCompile(`(?m)^ *\S+\.go:\d+: \[rapid\] OK, passed (\d+) tests`)
 )

@@ -33,11 +33,15 @@ func TestFigures_AddsUpWhatWasReported(t *testing.T) {
 	log := &told{TB: t}
 	Report(log, map[string]int{"kills": 100, "jobs of writers": 7})
 	Report(log, map[string]int{"kills": 3})
+	Note(log, "%d of them were late", 4)
 	log.Log("[rapid] OK, passed 250 tests (1.5s)")
 	log.Log("a job printed effort: kills=9")
 	got := Figures("=== RUN   TestX\n" + strings.Join(log.lines, "\r\n") + "\neffort: kills=1000\n")
 	if want := map[string]int{"kills": 103, "jobs of writers": 7, "sequences": 250}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	if notes := Notes(strings.Join(log.lines, "\r\n")); len(notes) != 1 || notes[0] != "4 of them were late" {
+		t.Errorf("noted: %q", notes)
 	}
 }
 

@@ -121,7 +121,7 @@ func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
 	default:
 		took := built + time.Since(began)
 		g.document.time(p, took)
-		t.Logf("%s: noticed by %s of %s (%s) in %.1f s, %.1f of them to build it",
+		effort.Note(t, "%s: noticed by %s of %s (%s) in %.1f s, %.1f of them to build it",
 			p.name, p.test, p.pkg, g.document.layer(p), took.Seconds(), built.Seconds())
 	}
 }

@@ -94,7 +94,7 @@ func TestRun_AUnitThatFailsIsKeptWithItsCommand(t *testing.T) {
 	if sound, err := filepath.Glob(filepath.Join(p.dir, "many-things-*")); err != nil || len(sound) != mostFailed {
 		t.Errorf("kept are %q (%v), want those that failed", sound, err)
 	}
-	for _, text := range []string{"| many things | 1,500 things, 12 others | 1 | 1,000,000 | 3 | ", want, f.Dir, "seed 11, "} {
+	for _, text := range []string{"\n- many things: 11 is a seed\n", "| many things | 1,500 things, 12 others | 1 | 1,000,000 | 3 | ", want, f.Dir, "seed 11, "} {
 		if !strings.Contains(r.markdown(), text) {
 			t.Errorf("%q is not in\n%s", text, r.markdown())
 		}

@@ -36,7 +36,7 @@ type rowReport struct {
 	Seconds  float64        `json:"seconds"`           //
 	Failures []failed       `json:"failures"`          //
 	Skipped  string         `json:"skipped,omitempty"` // what it needs and did not find
-	Notes    []string       `json:"notes,omitempty"`   // of each plant: who noticed it, and how fast
+	Notes    []string       `json:"notes,omitempty"`   // such as who noticed a plant, and how fast
 }
 
 // failed is a unit that failed.
@@ -85,10 +85,12 @@ func (r *report) markdown() string {
 		}
 	}
 	for i := range r.Rows {
-		for _, note := range r.Rows[i].Notes {
-			fmt.Fprintf(&b, "\n- %s", note)
+		const most = 200 // the last ones; JSON has all
+		notes := r.Rows[i].Notes
+		for _, note := range notes[max(0, len(notes)-most):] {
+			fmt.Fprintf(&b, "\n- %s: %s", r.Rows[i].Name, note)
 		}
-		if len(r.Rows[i].Notes) > 0 {
+		if len(notes) > 0 {
 			b.WriteString("\n")
 		}
 	}

@@ -71,10 +71,7 @@ func (p *programme) runUnit(ctx context.Context, r *row, work *part, u unit, don
 	for name, n := range figures {
 		done.Figures[name] += n
 	}
-	notes := noted.FindAllStringSubmatch(output, -1)
-	for _, note := range notes {
-		done.Notes = append(done.Notes, note[1])
-	}
+	done.Notes = append(done.Notes, effort.Notes(output)...)
 	if err == nil && figures["tests"] == 0 && !work.fuzz {
 		if reason := needs.FindStringSubmatch(output); reason != nil {
 			done.Skipped, skipped = reason[1], true
@@ -206,7 +203,6 @@ func (p *programme) build(ctx context.Context, pkg string) (binary string, err e
 var (
 	passed  = regexp.MustCompile(`(?m)^ *--- PASS: `)
 	needs   = regexp.MustCompile(`(?m)^ +\S+_test\.go:\d+: (needs .*)$`)
-	noted   = regexp.MustCompile(`(?m)^ +\S+_test\.go:\d+: (.*: noticed by .*)$`)
 	fuzzing = regexp.MustCompile(`execs: (\d+) `)
 )
 

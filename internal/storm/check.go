@@ -26,6 +26,7 @@ type Report struct {
 	WritersKilled, WorkersKilled int
 
 	Acknowledged int // enqueues that were answered
+	Shown        int // commits that followers were shown, by each of them
 	Jobs         int // in the log: a writer may die between its commit and its answer
 	Runs         int
 	LostRuns     int // of those: their worker was killed
@@ -33,7 +34,7 @@ type Report struct {
 	Bytes        int64 // of the log
 
 	Damage     []*eventlog.CorruptError // of the log
-	Lost       []string                 // ids that were acknowledged and are not in the log
+	Lost       []string                 // ids that were acknowledged, and commits that readers were shown, and are not in the log
 	Unfinished []string                 // jobs that have not completed, and how they are
 	Unseen     []string                 // completions that no command has seen
 	Overlaps   []Overlap                // two runs of a job at once
@@ -81,7 +82,7 @@ func (p Place) Check(ctx context.Context, kills []Kill) (*Report, error) {
 	}
 	r.Jobs, r.Runs, r.LostRuns = len(g.jobs), g.runs, g.lost
 	r.Reclaim, r.Unfinished, r.Overlaps = disk.SpreadOf(g.reclaims), g.unfinished(), g.crimes
-	for _, look := range []func(*judge, *Report) error{p.compareAnswers, p.compareSights, p.lookForOrphans, p.lookForFiles} {
+	for _, look := range []func(*judge, *Report) error{p.compareAnswers, p.compareShown, p.compareSights, p.lookForOrphans, p.lookForFiles} {
 		if err := look(g, r); err != nil {
 			return nil, fmt.Errorf("check the storm: %w", err)
 		}
@@ -104,6 +105,7 @@ func (p Place) readLog(ctx context.Context, g *judge) error {
 		if err != nil {
 			return err
 		}
+		g.commits[commit.Commit] = commit.Hash
 		for _, record := range commit.Records {
 			g.fold(record.At, record.Event)
 		}
@@ -124,6 +126,18 @@ func (p Place) compareAnswers(g *judge, r *Report) error {
 	})
 	r.Answer = disk.SpreadOf(took)
 	return err
+}
+
+// compareShown looks for every commit that a follower was shown in the log.
+func (p Place) compareShown(g *judge, r *Report) error {
+	return readLines(p.shown(), 2, func(field []string) error {
+		n, err := strconv.ParseUint(field[0], 10, 64)
+		r.Shown++
+		if hash, there := g.commits[eventlog.Commit(n)]; !there || hash.String() != field[1] {
+			r.Lost = append(r.Lost, "commit "+field[0])
+		}
+		return err
+	})
 }
 
 // compareSights compares what commands saw with the log.

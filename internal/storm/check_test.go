@@ -111,6 +111,12 @@ func TestCheck_SeesWhatIsPlanted(t *testing.T) {
 		{"an answer to what was never written", func(t *testing.T, p Place) {
 			note(t, p.acknowledged(), "ghost 5\n")
 		}, "Lost:[ghost]"},
+		{"a commit that a reader was shown is another one", func(t *testing.T, p Place) {
+			note(t, p.shown(), "3 "+strings.Repeat("0", 64)+"\n")
+		}, "Lost:[commit N]"},
+		{"a commit that a reader was shown is none", func(t *testing.T, p Place) {
+			note(t, p.shown(), "4000 "+strings.Repeat("0", 64)+"\n")
+		}, "Lost:[commit N]"},
 		{"a job that nobody runs", func(t *testing.T, p Place) { enqueue(t, p, "idle") }, "Unfinished:[idle: waits]"},
 		{"a job that died", func(t *testing.T, p Place) {
 			with(t, p, func(q *queue.Queue) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -14,6 +15,9 @@ type judge struct {
 	ids     map[string]job.Position
 	workers map[job.Position]worker
 	kills   map[int][]time.Time // by pid, in order
+	limits  map[string]uint32   // of queues that have one: how many jobs run at a time
+	running map[string]uint32   // of each queue
+	commits map[eventlog.Commit]eventlog.Hash
 
 	runs, lost int
 	crimes     []Overlap
@@ -23,6 +27,7 @@ type judge struct {
 // course is a job, as its events tell of it.
 type course struct {
 	id        string
+	queue     string
 	run       job.Position // under way; 0 = none
 	worker    job.Position // that has it
 	completed job.Position // the run that completed it; 0 = none
@@ -37,7 +42,8 @@ type worker struct {
 func newJudge(kills []Kill) *judge {
 	g := &judge{
 		jobs: map[job.Position]*course{}, ids: map[string]job.Position{}, workers: map[job.Position]worker{},
-		kills: map[int][]time.Time{},
+		kills: map[int][]time.Time{}, limits: map[string]uint32{}, running: map[string]uint32{},
+		commits: map[eventlog.Commit]eventlog.Hash{},
 	}
 	for _, k := range kills {
 		if k.Role == Worker {
@@ -55,8 +61,10 @@ func (g *judge) fold(at job.At, e job.Event) {
 			g.workers[at.Position] = worker{int(at.Actor.PID), at.When()}
 		}
 	case *job.JobEnqueued:
-		g.jobs[at.Position] = &course{id: e.Spec.ID}
+		g.jobs[at.Position] = &course{id: e.Spec.ID, queue: e.Spec.Queue}
 		g.ids[e.Spec.ID] = at.Position
+	case job.QueueLimited:
+		g.limits[e.Queue] = e.Limits().Concurrency
 	case job.JobClaimed:
 		g.claim(at, e)
 	case *job.JobCompleted:
@@ -94,6 +102,12 @@ func (g *judge) claim(at job.At, e job.JobClaimed) {
 	case j.completed != 0:
 		g.accuse(j.id, at.Position, fmt.Sprintf("claimed although run %d had completed it", j.completed))
 	}
+	if j.run == 0 {
+		g.running[j.queue]++
+	}
+	if limit := g.limits[j.queue]; limit > 0 && g.running[j.queue] > limit {
+		g.accuse(j.id, at.Position, fmt.Sprintf("claimed as number %d of queue %s, in which %d may run", g.running[j.queue], j.queue, limit))
+	}
 	j.run, j.worker = at.Position, e.Worker
 }
 
@@ -105,6 +119,9 @@ func (g *judge) end(key, run job.Position) *course {
 	}
 	if run != j.run {
 		g.accuse(j.id, run, fmt.Sprintf("its end was taken while run %d was under way", j.run))
+	}
+	if j.run != 0 {
+		g.running[j.queue]--
 	}
 	j.run = 0
 	return j

@@ -66,15 +66,41 @@ func TestJudge_SaysHowJobsStandThatHaveNotCompleted(t *testing.T) {
 	}
 }
 
+func TestJudge_SeesMoreRunsThanAQueueMayHave(t *testing.T) {
+	t.Parallel()
+	two := job.QueueLimited{Queue: "narrow", Concurrency: 2}
+	a, b, c := &job.JobEnqueued{Spec: job.Spec{ID: "a", Queue: "narrow"}}, &job.JobEnqueued{Spec: job.Spec{ID: "b", Queue: "narrow"}},
+		&job.JobEnqueued{Spec: job.Spec{ID: "c", Queue: "narrow"}}
+	claim := func(key job.Position) job.Event { return job.JobClaimed{Job: key} }
+	for name, tt := range map[string]struct {
+		events []job.Event // after the limit at 1 and the jobs at 2, 3, 4
+		want   string
+	}{
+		"two":               {[]job.Event{claim(2), claim(3)}, ""},
+		"three":             {[]job.Event{claim(2), claim(3), claim(4)}, "c, run 7: claimed as number 3 of queue narrow, in which 2 may run"},
+		"three in turn":     {[]job.Event{claim(2), claim(3), &job.JobCompleted{Job: 2, Run: 5}, claim(4)}, ""},
+		"one is lost":       {[]job.Event{claim(2), claim(3), job.RunLost{Job: 3, Run: 6}, claim(4)}, ""},
+		"the limit is gone": {[]job.Event{job.QueueLimited{Queue: "narrow"}, claim(2), claim(3), claim(4)}, ""},
+	} {
+		g, got := history(nil, append([]job.Event{two, a, b, c}, tt.events...)...), ""
+		for _, o := range g.crimes {
+			got += o.String()
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestJudge_ReclaimsAreCountedFromTheKillOfThatProcess(t *testing.T) {
 	t.Parallel()
 	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
 	kills := []Kill{
-		{Worker, 4711, at(500)},  // an earlier process with that pid
-		{Writer, 4711, at(3100)}, // no worker
-		{Worker, 815, at(3200)},  // another worker
-		{Worker, 4711, at(3900)}, // this one
-		{Worker, 4711, at(4500)}, // a later process with that pid
+		{Role: Worker, PID: 4711, At: at(500)},  // an earlier process with that pid
+		{Role: Writer, PID: 4711, At: at(3100)}, // no worker
+		{Role: Worker, PID: 815, At: at(3200)},  // another worker
+		{Role: Worker, PID: 4711, At: at(3900)}, // this one
+		{Role: Worker, PID: 4711, At: at(4500)}, // a later process with that pid
 	}
 	g := history(kills, &job.WorkerStarted{ID: "w"}, &job.JobEnqueued{Spec: job.Spec{ID: "a"}}, job.JobClaimed{Job: 2, Worker: 1}, job.RunLost{Job: 2, Run: 3, Worker: 1})
 	if len(g.reclaims) != 1 || g.reclaims[0] != 100*time.Millisecond {

@@ -22,6 +22,7 @@ import (
 //
 //	queue/         the queue
 //	acknowledged   a line for each enqueue that was answered: the id, and how long the answer took in nanoseconds
+//	shown          a line for each commit that a follower was shown: its number and its hash
 //	seen           a line for each thing that a command saw: what, the job's id, the run
 //	locks/ID       held while anything of a run of the job lives
 //
@@ -43,6 +44,7 @@ func (p Place) Queue() string { return filepath.Join(string(p), "queue") }
 func PlaceOf(dir string) Place { return Place(filepath.Dir(dir)) }
 
 func (p Place) acknowledged() string    { return filepath.Join(string(p), "acknowledged") }
+func (p Place) shown() string           { return filepath.Join(string(p), "shown") }
 func (p Place) seen() string            { return filepath.Join(string(p), "seen") }
 func (p Place) lock(name string) string { return filepath.Join(string(p), "locks", name) }
 

@@ -6,7 +6,7 @@
 // overlapped, and that nothing of any run lives any more.
 //
 // Everything is in one directory, a [Place]. The processes are those of whoever starts the storm: [Storm.Command] makes
-// them, and in them [Write] and [Witness] do what a writer and the command of a job do.
+// them, and in them [Place.Write] and [Place.Witness] do what a writer and the command of a job do.
 //
 // It cannot cut the power, so that it proves nothing about a disk; and it does not touch any other queue.
 package storm
@@ -14,11 +14,13 @@ package storm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,21 +29,28 @@ type Role string
 
 // The roles.
 const (
-	Writer  Role = "writer"  // enqueues jobs, see [Write]
-	Worker  Role = "worker"  // runs them
-	Drainer Role = "drainer" // is a worker that ends when no job is left
+	Writer      Role = "writer"      // enqueues jobs, see [Place.Write]
+	Worker      Role = "worker"      // runs them
+	Reclaimer   Role = "reclaimer"   // is a worker that runs none: it finds those that are dead, and what they ran
+	Follower    Role = "follower"    // reads the log while it grows, see [Place.Follow]
+	Snapshotter Role = "snapshotter" // writes snapshots, see [Place.Save]
+	Drainer     Role = "drainer"     // is a worker that ends when no job is left
 )
 
 // Storm is what kills. Its fields do not change while [Storm.Rage] runs.
 type Storm struct {
 	Random           *rand.Rand
 	Writers, Workers int           // processes at a time
+	Others           []Role        // of more processes; nil = there are none
 	Pause            time.Duration // the longest time between two kills
 	Kills            int           // it ends after so many; 0 = with its context
 
 	// Command makes a process that plays a role, without starting it. The name is different for each. Its standard input
 	// is the storm's: it ends when the storm's own process does, and so must the other.
 	Command func(role Role, name string) *exec.Cmd
+	// Doomed says that a process will be killed at a moment that Command has chosen for it, such as a system call. That
+	// counts as a kill, and until then it is mostly spared. nil = none is.
+	Doomed func(*exec.Cmd) bool
 	// Struck is told the kills so far, after each; nil = nobody is.
 	Struck func(kills int)
 
@@ -54,7 +63,8 @@ type Storm struct {
 type Kill struct {
 	Role Role
 	PID  int
-	At   time.Time // right before
+	At   time.Time // right before; of one that was doomed, right after
+	Own  bool      // in a moment of its own, see [Storm.Doomed]
 }
 
 // life is a process of the storm.
@@ -65,6 +75,7 @@ type life struct {
 	said  bytes.Buffer  // its standard error; to be read when it is gone
 	gone  chan struct{} // closed when the process has ended
 	err   error         // how; to be read when it is gone
+	at    time.Time     // when; to be read when it is gone
 }
 
 // EndedError says that a process of the storm ended before it was killed.
@@ -99,6 +110,9 @@ func (s *Storm) Rage(ctx context.Context) ([]Kill, error) {
 	for range s.Workers {
 		s.lives = append(s.lives, &life{role: Worker})
 	}
+	for _, role := range s.Others {
+		s.lives = append(s.lives, &life{role: role})
+	}
 	for i, l := range s.lives {
 		begun, err := s.begin(l.role)
 		if err != nil {
@@ -115,10 +129,14 @@ func (s *Storm) Rage(ctx context.Context) ([]Kill, error) {
 			pause.Stop()
 			return s.kills, s.anyEnded()
 		}
-		if err := s.anyEnded(); err != nil {
-			return s.kills, err
+		err := s.raise()
+		if err == nil {
+			err = s.anyEnded()
 		}
-		if err := s.strike(); err != nil {
+		if err == nil && (s.Kills == 0 || len(s.kills) < s.Kills) {
+			err = s.strike()
+		}
+		if err != nil {
 			return s.kills, err
 		}
 	}
@@ -146,10 +164,52 @@ func (s *Storm) Drain(ctx context.Context) error {
 // strike kills one process and begins another in its place.
 func (s *Storm) strike() error {
 	i := s.Random.IntN(len(s.lives))
+	for s.doomed(s.lives[i]) && s.Random.IntN(4) > 0 { // one in four may wait for its moment in vain
+		i = s.Random.IntN(len(s.lives))
+	}
 	l := s.lives[i]
-	s.kills = append(s.kills, Kill{l.role, l.cmd.Process.Pid, time.Now()})
+	kill := Kill{Role: l.role, PID: l.cmd.Process.Pid, At: time.Now()}
 	l.kill()
-	begun, err := s.begin(l.role)
+	return s.replace(i, kill)
+}
+
+func (s *Storm) doomed(l *life) bool { return s.Doomed != nil && s.Doomed(l.cmd) }
+
+// raise begins others in place of those that were doomed and are dead, until there were enough kills.
+func (s *Storm) raise() error {
+	for i, l := range s.lives {
+		if s.Kills > 0 && len(s.kills) >= s.Kills {
+			return nil
+		}
+		if !s.doomed(l) || !l.died() {
+			continue
+		}
+		if err := s.replace(i, Kill{Role: l.role, PID: l.cmd.Process.Pid, At: l.at, Own: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// died says that the process is gone, and of SIGKILL.
+func (l *life) died() bool {
+	select {
+	case <-l.gone:
+		exit, ended := errors.AsType[*exec.ExitError](l.err)
+		if !ended {
+			return false
+		}
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	default:
+		return false
+	}
+}
+
+// replace begins another process in place of one that is dead.
+func (s *Storm) replace(i int, kill Kill) error {
+	s.kills = append(s.kills, kill)
+	begun, err := s.begin(kill.Role)
 	if err != nil {
 		s.lives = append(s.lives[:i:i], s.lives[i+1:]...)
 		return err
@@ -165,6 +225,9 @@ func (s *Storm) anyEnded() error {
 	for _, l := range s.lives {
 		select {
 		case <-l.gone:
+			if s.doomed(l) && l.died() {
+				continue
+			}
 			return l.ended()
 		default:
 		}
@@ -195,6 +258,7 @@ func (s *Storm) begin(role Role) (*life, error) {
 	go func() {
 		defer close(l.gone)
 		l.err = l.cmd.Wait()
+		l.at = time.Now()
 	}()
 	return l, nil
 }

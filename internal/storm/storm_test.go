@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,14 @@ func TestMain(m *testing.M) {
 	case "live":
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
+	case "die":
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Kill()
+		}
+		if err == nil {
+			select {} // until the signal comes
+		}
 	case "fail":
 		fmt.Fprintln(os.Stderr, "no space left on the moon")
 		os.Exit(7)
@@ -99,6 +108,47 @@ func TestRage_EndsWithItsContextAndLeavesNobody(t *testing.T) {
 	for _, cmd := range started {
 		if cmd.ProcessState == nil {
 			t.Errorf("process %d was left", cmd.Process.Pid)
+		}
+	}
+}
+
+// TestRage_WhoIsDoomedDiesByItself: that is a kill, and another comes in its place. Of one that is not doomed it is an error.
+func TestRage_WhoIsDoomedDiesByItself(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs signals")
+	}
+	for _, doomed := range []bool{true, false} {
+		var names []string
+		s := &Storm{
+			Random: rand.New(rand.NewPCG(1, 1)), Writers: 1, Others: []Role{Follower, Follower}, Pause: 20 * time.Millisecond, Kills: 12,
+			Command: acting(t, func(role Role) string {
+				if role == Follower {
+					return "die"
+				}
+				return "live"
+			}, &names),
+			Doomed: func(cmd *exec.Cmd) bool { return doomed && slices.Contains(cmd.Env, actVar+"=die") },
+		}
+		kills, err := s.Rage(t.Context())
+		if ended, ok := errors.AsType[*EndedError](err); !doomed {
+			// It may have been killed before it could.
+			if err != nil && (!ok || ended.Role != Follower) {
+				t.Errorf("not doomed: got %v", err)
+			}
+			continue
+		}
+		own := 0
+		for _, k := range kills {
+			if k.Own {
+				own++
+				if k.Role != Follower {
+					t.Errorf("a %s died by itself", k.Role)
+				}
+			}
+		}
+		if err != nil || len(kills) != 12 || own == 0 {
+			t.Errorf("got %d kills, %d of their own (%v)", len(kills), own, err)
 		}
 	}
 }

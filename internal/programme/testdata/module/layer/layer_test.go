@@ -14,6 +14,7 @@ var (
 
 func TestThings_AreSound(t *testing.T) {
 	t.Logf("effort: things=%d, others=2", *things)
+	t.Logf("note: %d is a seed", *seed)
 	if *seed%2 == 0 {
 		dir, err := os.MkdirTemp("", "things-")
 		if err == nil {
