@@ -209,6 +209,9 @@ func (b *batch) end(events []job.Event, e *job.JobEnqueued, broken job.Position)
 	b.ended++
 	b.at.Position++
 	b.waitsIn(e.Spec.Queue, -1)
+	if twin, mine := b.mine[e.Spec.UniqueKey]; mine && twin.key == made.key {
+		delete(b.mine, e.Spec.UniqueKey) // others may have the key now
+	}
 	events = append(events, end)
 	hook := b.hook(e, end, made.key)
 	if hook == nil {

@@ -155,6 +155,17 @@ func TestAfter_ParentsThatHaveEndedCountAtOnce(t *testing.T) {
 	w.wantStates("good=completed bad=dead 1=pending 2=dead 3=cancelled 4=dead 5=pending 6=dead")
 }
 
+func TestAfter_AJobThatEndsAtOnceKeepsNoUniqueKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enqueue("bad")
+	w.must(decide.Cancel(w.State, w.at, []string{"bad"}))
+	dead, next := after("dead", "bad"), after("next")
+	dead.UniqueKey, next.UniqueKey = "u", "u"
+	w.add(dead, next)
+	w.wantStates("bad=cancelled dead=dead next=pending")
+}
+
 func TestAfter_ARetriedParentIsWaitedForAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

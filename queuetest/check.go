@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -101,44 +100,6 @@ func (m *machine) process(t *rapid.T) (int, *queue.Queue) {
 	return i, m.processes[i]
 }
 
-// id draws an id that is in use, or one that is not.
-func (m *machine) id(t *rapid.T) string {
-	ids := []string{"unknown"}
-	for _, j := range m.model.jobs {
-		ids = append(ids, j.id)
-	}
-	return rapid.SampledFrom(ids).Draw(t, "id")
-}
-
-func (m *machine) spec(t *rapid.T) job.Spec {
-	s := job.Spec{
-		ID:    rapid.SampledFrom([]string{"", "a", "b", "c", "d", "é \U0001F600", "../x"}).Draw(t, "id"),
-		Kind:  rapid.SampledFrom(slices.Sorted(maps.Keys(m.h.Handlers))).Draw(t, "kind"),
-		Queue: rapid.SampledFrom(queues).Draw(t, "queue"),
-		// One job runs at a time, so that a key holds nothing back: unless somebody who died still had it.
-		ConcurrencyKey: rapid.SampledFrom([]string{"", "k"}).Draw(t, "concurrency key"),
-		Priority:       rapid.SampledFrom([]int32{0, 0, 0, 1, -1}).Draw(t, "priority"),
-		Delay:          rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, time.Second, time.Hour}).Draw(t, "delay"),
-		OnCrash:        rapid.SampledFrom([]job.OnCrash{job.CrashRetry, job.CrashRetry, job.CrashDead}).Draw(t, "on crash"),
-	}
-	if rapid.Bool().Draw(t, "own retries") {
-		n := rapid.Uint32Range(0, 2).Draw(t, "max retries")
-		s.MaxRetries = &n
-	}
-	if rapid.Bool().Draw(t, "own base") {
-		base := rapid.SampledFrom([]float64{1, 1.5, 10, 1e9}).Draw(t, "base")
-		s.BackoffBase = &base
-	}
-	if s.UniqueKey = rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(t, "unique key"); s.UniqueKey != "" {
-		s.UniqueScope = rapid.SampledFrom([]job.Scope{job.ScopeActive, job.ScopeWaiting}).Draw(t, "scope")
-		s.OnClash = rapid.SampledFrom([]job.OnClash{job.ClashRefuse, job.ClashExisting, job.ClashReplace}).Draw(t, "on clash")
-	}
-	if m.h.Payload != nil {
-		s.Payload = m.h.Payload(t, s.Kind)
-	}
-	return s
-}
-
 // Enqueue adds one job or several, all or none.
 func (m *machine) Enqueue(t *rapid.T) {
 	_, q := m.process(t)
@@ -146,6 +107,7 @@ func (m *machine) Enqueue(t *rapid.T) {
 	for i := range specs {
 		specs[i] = m.spec(t)
 	}
+	m.parents(t, specs)
 	each, err := q.EnqueueEach(context.Background(), specs, queue.EnqueueOptions{})
 	added, want := m.model.enqueue(specs, m.clock.Now())
 	m.sameRefusal(t, "enqueue", err, want)
@@ -169,7 +131,7 @@ func (m *machine) Retry(t *rapid.T) {
 func (m *machine) Cancel(t *rapid.T) {
 	_, q := m.process(t)
 	id := m.id(t)
-	m.sameRefusal(t, "cancel", q.Cancel(context.Background(), id), m.model.cancel(id))
+	m.sameRefusal(t, "cancel", q.Cancel(context.Background(), id), m.model.cancel(id, m.clock.Now()))
 }
 
 // Hold keeps a job from being claimed, or lets it be claimed again.
@@ -212,7 +174,7 @@ var queues = []string{"default", "slow"}
 // Pause keeps the jobs of a queue from being begun, or ends that.
 func (m *machine) Pause(t *rapid.T) {
 	_, q := m.process(t)
-	name := rapid.SampledFrom(queues).Draw(t, "queue")
+	name := rapid.SampledFrom(append(queues[:len(queues):len(queues)], job.HookQueue)).Draw(t, "queue")
 	own := m.model.queue(name)
 	own.paused = !own.paused
 	change := q.ResumeQueues
@@ -227,7 +189,7 @@ func (m *machine) Pause(t *rapid.T) {
 // Limit sets the limits of a queue.
 func (m *machine) Limit(t *rapid.T) {
 	_, q := m.process(t)
-	name := rapid.SampledFrom(queues).Draw(t, "queue")
+	name := rapid.SampledFrom(append(queues[:len(queues):len(queues)], job.HookQueue)).Draw(t, "queue")
 	l := job.Limits{Concurrency: rapid.Uint32Range(0, 2).Draw(t, "concurrency"), Rate: rapid.Uint32Range(0, 3).Draw(t, "rate")}
 	if l.Rate > 0 {
 		l.Per = rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "per")
@@ -259,7 +221,7 @@ func (m *machine) Work(t *rapid.T) {
 	m.model.written(m.clock.Now()) // a worker starts
 	err := Drain(context.Background(), q, s.handlers())
 	if s.killed != nil {
-		m.model.lost(s.killed)
+		m.model.lost(s.killed, m.clock.Now())
 		m.processes[i] = m.open(t)
 		m.reclaim(t)
 		return
@@ -301,8 +263,12 @@ func (s *session) handlers() map[string]queue.Handler {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			want := s.model.next(s.clock.Now())
-			if want == nil || want.id != j.Spec.ID {
-				s.t.Errorf("job %q was claimed, but the next is %v", j.Spec.ID, want)
+			why := "it is another"
+			if want != nil {
+				why = want.recognise(j)
+			}
+			if want == nil || want.id != j.Spec.ID || why != "" {
+				s.t.Errorf("job %q was claimed, but the next is %v: %s", j.Spec.ID, want, why)
 				return errors.New("claimed out of order")
 			}
 			s.model.claim(want)
@@ -316,7 +282,7 @@ func (s *session) handlers() map[string]queue.Handler {
 				if failed {
 					s.model.failed(want, s.clock.Now())
 				} else {
-					s.model.completed(want)
+					s.model.completed(want, s.clock.Now())
 				}
 			}()
 			err = h(ctx, j)
@@ -360,6 +326,14 @@ func (m *machine) FailingWrite(t *rapid.T) {
 		return fmt.Errorf("injected: %w", cause)
 	})
 	spec := m.spec(t)
+	if specs := []job.Spec{spec}; len(m.model.jobs) > 0 {
+		m.parents(t, specs)
+		spec = specs[0]
+		spec.After = slices.DeleteFunc(spec.After, func(p job.Parent) bool { return m.model.find(p.ID) == nil })
+		if len(spec.After) == 0 {
+			spec.OnParentFailure = job.ParentDead
+		}
+	}
 	spec.ID, spec.UniqueKey, spec.UniqueScope, spec.OnClash = "", "", 0, 0
 	spec.Tags = map[string]string{"try": fmt.Sprint(len(m.model.jobs))}
 	_, err := q.Enqueue(context.Background(), spec)
@@ -420,6 +394,9 @@ func (m *machine) Check(t *rapid.T) {
 		t.Fatalf("%d jobs, want %d:\n%s", len(jobs), len(m.model.jobs), describeAll(jobs))
 	}
 	for i, j := range jobs {
+		if why := m.model.jobs[i].recognise(j); why != "" {
+			t.Fatalf("job %d is\n  %s\n%s", i, describe(j), why)
+		}
 		if got, want := describe(j), m.model.jobs[i].describe(); got != want {
 			t.Fatalf("job %d is\n  %s\nwant\n  %s", i, got, want)
 		}

@@ -4,10 +4,11 @@
 //   - [Open] gives a queue in memory under a [Clock] that moves when it is told to.
 //   - [Drain] runs everything that is due, with your handlers, and returns when nothing is.
 //   - [NextTick] moves the clock on to the next tick of a schedule.
-//   - [Check] drives a queue and your handlers through random histories: enqueues, schedules, runs, failures,
-//     processes that are killed in the middle of a job, power cuts, failing writes, clocks that step,
-//     and compares it after each step with a plain model of what the documentation promises. A failing
-//     history is shrunk to a short one.
+//   - [Check] drives a queue and your handlers through random histories: enqueues, schedules, jobs that come
+//     after others, hooks, runs, failures, processes that are killed in the middle of a job, power cuts,
+//     failing writes, clocks that step, and compares it after each step with a plain model of what the
+//     documentation promises: no job runs before its parents have ended as they should, and every end has the
+//     hook that is wanted of it. A failing history is shrunk to a short one.
 //   - [Log] is a recorded log that a test holds, [Replay] folds it, with a place for what must hold after
 //     every event, and [Shrink] finds the few events that lead to a wrong state.
 //

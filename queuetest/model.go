@@ -84,6 +84,12 @@ type modelJob struct {
 	held       bool // until it is released or has ended
 	unique     string
 	scope      job.Scope
+
+	parents            []modelParent
+	onParent           job.OnParentFailure
+	letGo              bool // it waits for no parent, or no longer
+	onComplete, onDead *modelHook
+	hookOf             *modelEnd // nil = it is no hook
 }
 
 func (m *model) find(id string) *modelJob {
@@ -130,6 +136,8 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 			m.latest = latest
 		}
 	}()
+	born := map[string]*modelJob{} // what stands for the ids of the specs
+	var replaced []*modelJob
 	first := map[string]int{} // specs by the ids that they want
 	for i, s := range specs {
 		if _, twice := first[s.ID]; !twice {
@@ -140,6 +148,7 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 		clash := m.clashing(&s)
 		if len(clash) > 0 && s.OnClash == job.ClashExisting {
 			jobs = append(jobs, clash[0])
+			born[s.ID] = clash[0]
 			continue
 		}
 		if s.ID != "" && (m.find(s.ID) != nil || first[s.ID] != i) {
@@ -149,7 +158,8 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 			if s.OnClash == job.ClashRefuse || !j.state.Waiting() {
 				return nil, job.ErrDuplicate
 			}
-			j.state, j.due, j.held = job.Cancelled, time.Time{}, false
+			m.over(j, job.Cancelled, now)
+			replaced = append(replaced, j)
 		}
 		j := &modelJob{
 			id: s.ID, state: job.Pending, queue: s.Queue, priority: s.Priority, onCrash: s.OnCrash, unique: s.UniqueKey, scope: s.UniqueScope,
@@ -165,14 +175,19 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 			j.due = now.Add(s.Delay)
 			j.rank = j.due
 		} else {
-			if now.After(m.latest) {
-				m.latest = now
-			}
-			j.rank = m.latest
+			j.rank = m.dueNow(now)
+		}
+		if err := j.descend(&s, born, m); err != nil {
+			return nil, err
 		}
 		m.jobs = append(m.jobs, j)
 		jobs = append(jobs, j)
+		m.judge(j, now)
+		if s.ID != "" {
+			born[s.ID] = j
+		}
 	}
+	m.follow(replaced, now)
 	return jobs, nil
 }
 
@@ -181,7 +196,7 @@ func (m *model) admit(specs []job.Spec, now time.Time) (jobs []*modelJob, err er
 func (m *model) next(now time.Time) *modelJob {
 	var due []*modelJob
 	for _, j := range m.jobs {
-		if j.state.Waiting() && !j.held && !j.due.After(now) && m.open(j.queue) {
+		if j.state.Waiting() && j.letGo && !j.held && !j.due.After(now) && m.open(j.queue) {
 			due = append(due, j)
 		}
 	}
@@ -209,15 +224,12 @@ func (m *model) claim(j *modelJob) {
 	j.runs++
 }
 
-func (m *model) completed(j *modelJob) {
-	j.state = job.Completed
-	j.due, j.held = time.Time{}, false
-}
+func (m *model) completed(j *modelJob, now time.Time) { m.end(j, job.Completed, now) }
 
 func (m *model) failed(j *modelJob, now time.Time) {
 	j.attempts++
 	if j.attempts > j.maxRetries {
-		j.state, j.due, j.held = job.Dead, time.Time{}, false
+		m.end(j, job.Dead, now)
 		return
 	}
 	base := j.base
@@ -231,12 +243,12 @@ func (m *model) failed(j *modelJob, now time.Time) {
 	j.state, j.due = job.Failed, now.Add(delay)
 }
 
-func (m *model) lost(j *modelJob) {
+func (m *model) lost(j *modelJob, now time.Time) {
 	j.crashes++
 	j.due = time.Time{}
 	switch {
 	case j.onCrash == job.CrashDead, j.crashes > m.config.MaxCrashes:
-		j.state, j.held = job.Dead, false
+		m.end(j, job.Dead, now)
 	default:
 		j.state = job.Pending
 	}
@@ -256,7 +268,7 @@ func (m *model) retry(id string, onlyDead bool) error {
 	return nil
 }
 
-func (m *model) cancel(id string) error {
+func (m *model) cancel(id string, now time.Time) error {
 	j := m.find(id)
 	switch {
 	case j == nil:
@@ -264,7 +276,7 @@ func (m *model) cancel(id string) error {
 	case !j.state.Waiting():
 		return job.ErrWrongState
 	}
-	j.state, j.due, j.held = job.Cancelled, time.Time{}, false
+	m.end(j, job.Cancelled, now)
 	return nil
 }
 
@@ -294,10 +306,7 @@ func (m *model) edit(id string, e queue.Edit, now time.Time) error {
 	if j.due.IsZero() {
 		return nil // it is due at once already
 	}
-	if now.After(m.latest) {
-		m.latest = now
-	}
-	j.due, j.rank = time.Time{}, m.latest
+	j.due, j.rank = time.Time{}, m.dueNow(now)
 	return nil
 }
 
@@ -332,8 +341,8 @@ func (j *modelJob) describe() string {
 	if !j.due.IsZero() {
 		due = j.due.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t",
-		j.id, j.state, j.attempts, j.maxRetries, j.runs, j.crashes, due, j.held)
+	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t parents=%d",
+		j.id, j.state, j.attempts, j.maxRetries, j.runs, j.crashes, due, j.held, j.unmet())
 }
 
 func describe(j job.Job) string {
@@ -341,6 +350,6 @@ func describe(j job.Job) string {
 	if !j.NextAttemptAt.IsZero() {
 		due = j.NextAttemptAt.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t",
-		j.Spec.ID, j.State, j.Attempts, j.MaxRetries, j.Runs, j.Crashes, due, j.Held)
+	return fmt.Sprintf("%q %s attempts=%d/%d runs=%d crashes=%d due=%s held=%t parents=%d",
+		j.Spec.ID, j.State, j.Attempts, j.MaxRetries, j.Runs, j.Crashes, due, j.Held, j.ParentsLeft)
 }
