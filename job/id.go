@@ -1,11 +1,17 @@
 package job
 
-import "strings"
-
 // idAlphabet holds the digits of made ids, in ascending order of ASCII, so that ids sort like the
 // numbers in them. It is lower-case and lacks i, l, o and u, which are taken for others when an id is
 // read aloud or typed (the alphabet of Crockford's base 32).
 const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// idDigits is the value of each digit plus 1, 0 for what is none.
+var idDigits = func() (values [256]uint8) {
+	for i, digit := range []byte(idAlphabet) {
+		values[digit] = uint8(i) + 1
+	}
+	return values
+}()
 
 const (
 	idBits     = 5 // of a digit
@@ -72,23 +78,23 @@ func PositionOfMadeID(id string) (key Position, ok bool) {
 	if id == "" {
 		return 0, false
 	}
-	lead := strings.IndexByte(idAlphabet, id[0])
-	if lead < 0 {
+	if idDigits[id[0]] == 0 {
 		return 0, false
 	}
-	class := idClasses[0]
-	for _, c := range idClasses[1:] {
-		if uint64(lead) >= c.lead {
-			class = c
+	lead := uint64(idDigits[id[0]] - 1)
+	class := &idClasses[0]
+	for i := range idClasses {
+		if lead >= idClasses[i].lead {
+			class = &idClasses[i]
 		}
 	}
 	if len(id) != class.digits+randDigits {
 		return 0, false
 	}
-	value := uint64(lead) - class.lead
+	value := lead - class.lead
 	for i := 1; i < len(id); i++ {
-		digit := strings.IndexByte(idAlphabet, id[i])
-		if digit < 0 {
+		digit := uint64(idDigits[id[i]])
+		if digit == 0 {
 			return 0, false
 		}
 		if i >= class.digits {
@@ -97,7 +103,7 @@ func PositionOfMadeID(id string) (key Position, ok bool) {
 		if value>>(64-idBits) != 0 {
 			return 0, false // more than 64 bits
 		}
-		value = value<<idBits | uint64(digit)
+		value = value<<idBits | (digit - 1)
 	}
 	key = class.first + Position(value)
 	return key, key >= class.first // not beyond 2^64-1

@@ -64,11 +64,12 @@ func (p *Projection) FoldEncoded(at job.At, kind job.Kind, data []byte) (Change,
 // later, when somebody asks for the job.
 func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 	e, err := job.PeekEnqueued(p.specs.text(spec))
+	made := madeBy(e.ID, at.Position)
 	switch {
 	case err != nil:
 	case at.Position <= p.at.Position:
 		err = p.misfit(at, &job.JobEnqueued{}, "positions must grow")
-	case e.ID == "" || p.Key(e.ID) != 0:
+	case e.ID == "" || made && p.keyChosen(e.ID) != 0 || !made && p.Key(e.ID) != 0:
 		err = p.misfit(at, &job.JobEnqueued{}, "the id must be new")
 	}
 	var after birth
@@ -79,7 +80,7 @@ func (p *Projection) enqueued(at job.At, spec snippet) (Change, error) {
 		p.specs.remove(spec)
 		return Change{}, err
 	}
-	if made, ok := job.PositionOfMadeID(e.ID); !ok || made != at.Position {
+	if !made {
 		p.chosen[e.ID] = at.Position
 	}
 	r := record{

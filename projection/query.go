@@ -12,6 +12,11 @@ func (p *Projection) Key(id string) job.Position {
 	if key, ok := job.PositionOfMadeID(id); ok && p.has(key, id) {
 		return key
 	}
+	return p.keyChosen(id)
+}
+
+// keyChosen returns the key of the job for which somebody has chosen this id, 0 if there is none.
+func (p *Projection) keyChosen(id string) job.Position {
 	if key, known := p.chosen[id]; known {
 		return key
 	}
