@@ -25,6 +25,7 @@ import (
 type State struct {
 	Jobs     *projection.Projection
 	Timeline *scheduler.Timeline
+	timed    bool // the timeline follows
 
 	schedules map[[2]string]*cron.Schedule // that were read, by text and zone
 	mostEnded int                          // jobs that a commit ends because of their parents; 0 = maxCascade. Tests set it
@@ -32,21 +33,23 @@ type State struct {
 
 // NewState returns the state of an empty log.
 func NewState() *State {
-	return &State{Jobs: projection.New(), Timeline: scheduler.NewTimeline()}
+	return &State{Jobs: projection.New(), Timeline: scheduler.NewTimeline(), timed: true}
 }
 
-// LoadState returns the state that the files of a snapshot hold; see projection.Load. Its timeline holds only
-// the jobs that events are folded about, which is enough for every rule but [Claim]: before that, and
-// before the timeline is asked anything, [State.LoadLive] must be called.
+// LoadState returns the state that the files of a snapshot hold, that of an empty log if there are none; see
+// projection.Load. Its timeline is empty and stays so, since only workers need one: before [Claim], and before the
+// timeline is asked anything, [State.LoadLive] must be called.
 func LoadState(files []projection.File) *State {
 	return &State{Jobs: projection.Load(files), Timeline: scheduler.NewTimeline()}
 }
 
-// LoadLive brings all jobs that wait or run into memory, unless they are there. O(n log n).
+// LoadLive brings all jobs that wait or run into memory, and those that wait into the timeline, unless they are there.
+// O(n log n).
 func (s *State) LoadLive() {
-	if s.Jobs.Live() {
+	if s.timed {
 		return
 	}
+	s.timed = true
 	for schedule := range s.Jobs.LoadLive() {
 		s.Timeline.Put(schedule)
 	}
@@ -90,6 +93,9 @@ func (s *State) FoldRaw(at job.At, kind job.Kind, data []byte) error {
 
 // follow tells the timeline what an event has changed. before is when the one before it was written.
 func (s *State) follow(before int64, c projection.Change) {
+	if !s.timed {
+		return
+	}
 	for _, schedule := range c.Released {
 		s.Timeline.Put(schedule)
 	}
@@ -97,12 +103,12 @@ func (s *State) follow(before int64, c projection.Change) {
 	case c.Job == 0:
 	case c.Waiting:
 		s.Timeline.Put(c.Schedule)
-	case c.Began != 0 && s.Jobs.Live():
+	case c.Began != 0:
 		s.Timeline.Begin(c.Job, c.Began)
 	default:
 		s.Timeline.Remove(c.Job)
 	}
-	if c.Freed != "" && s.Jobs.Live() {
+	if c.Freed != "" {
 		s.Timeline.Free(c.Freed)
 	}
 	if c.Gate != "" {

@@ -13,7 +13,7 @@ type Fold struct {
 }
 
 // NewFold returns the state before the first event.
-func NewFold() *Fold { return &Fold{View: View{state: decide.NewState()}} }
+func NewFold() *Fold { return &Fold{View: View{state: decide.LoadState(nil)}} }
 
 // Take folds the next event. Positions must grow, and may leave some out. An error, which wraps job.ErrDecode or
 // is a *projection.MisfitError, means that the event does not follow from those before; the state is as before.

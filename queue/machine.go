@@ -66,8 +66,11 @@ func (m *machine) fold(e *eventlog.Entry) error {
 
 // Reset forgets everything that is in the log; it is read again.
 func (m *machine) Reset() {
-	m.state, m.told, m.tail = decide.NewState(), 0, 0
+	m.state, m.told, m.tail = decide.LoadState(nil), 0, 0
 	m.files, m.broken, m.brokenBy = nil, nil, nil
+	if m.workers > 0 || len(m.steps) > 0 { // what waited when the clock was set back must be known
+		m.state.LoadLive()
+	}
 }
 
 // rule is a command with its arguments: what it would add to the log.

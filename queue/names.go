@@ -160,7 +160,7 @@ type baseNames struct {
 // of returns the name of a job, the zero name if it had left the queue when the log was pruned.
 func (b *baseNames) of(key job.Position) (name, error) {
 	if b.state == nil {
-		b.state = decide.NewState()
+		b.state = decide.LoadState(nil)
 		base, err := eventlog.ReadBase(b.dir)
 		if err != nil {
 			return name{}, err

@@ -92,7 +92,7 @@ func newQueue(dir string, opt Options) *Queue {
 		opt.Elapsed = func() time.Duration { return opt.Now().Sub(epoch) }
 	}
 	opt.Actor = completeActor(opt.Actor)
-	q := &Queue{dir: dir, opt: opt, m: &machine{state: decide.NewState()}}
+	q := &Queue{dir: dir, opt: opt, m: &machine{state: decide.LoadState(nil)}}
 	q.keeper.begin()
 	return q
 }

@@ -47,9 +47,17 @@ type Replay struct {
 func OpenReplay(dir string) (*Replay, error) {
 	r, err := openReplay(dir)
 	if err == nil {
-		r.state.LoadLive()
+		r.loadLive()
 	}
 	return r, err
+}
+
+// loadLive brings the jobs that wait or run into memory, since many events will be about them. The rest of what a
+// worker needs is made when somebody asks.
+func (r *Replay) loadLive() {
+	if r.base != nil {
+		r.state.LoadLive()
+	}
 }
 
 // openReplay is OpenReplay without the jobs that wait or run in the timeline: the state can be saved.
@@ -76,14 +84,14 @@ func (q *Queue) Replay(ctx context.Context) (*Replay, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	r.state.LoadLive()
+	r.loadLive()
 	return r, nil
 }
 
 func (r *Replay) begin() (err error) {
 	const tries = 3 // it may be pruned meanwhile
 	for try := 1; ; try++ {
-		r.state = decide.NewState()
+		r.state = decide.LoadState(nil)
 		if r.dir != "" {
 			r.base, err = eventlog.ReadBase(r.dir)
 		}
@@ -119,7 +127,10 @@ func (r *Replay) Close() error { return r.reader.Close() }
 
 // State returns what the rules look at: for programs that ask what would have happened otherwise. It changes
 // with the Replay, and must not be changed by others.
-func (r *Replay) State() *decide.State { return r.state }
+func (r *Replay) State() *decide.State {
+	r.state.LoadLive()
+	return r.state
+}
 
 // Status returns the whole queue at a glance, at the place where the Replay stands.
 func (r *Replay) Status() Status {
