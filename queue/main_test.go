@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 	roles := map[string]func(context.Context, *queue.Queue) error{
 		"writer": playWriter, "worker": playWorker, "drainer": playDrainer,
 		"reclaimer": playReclaimer, "follower": playFollower, "snapshotter": playSnapshotter,
+		"client": playClient, "asker": playAsker,
 	}
 	play := roles[os.Getenv(roleVar)]
 	if play == nil {

@@ -138,9 +138,12 @@ var table = []row{
 		parts: []part{{pkg: "queue", test: "^TestRun_FailingDisk|^TestRun_VerbsAtAnyMoment", args: layer("live", "histories", 100)}},
 	},
 	{
-		name: "linear", about: "answers that fit no order",
+		name: "linear", about: "answers that fit no order: of real processes that are killed, and of many goroutines",
 		figure: "operations", usual: "20,000", target: 2_000_000, weight: 3,
-		parts: []part{{pkg: "queue", test: "^TestQueue_IsLinearizable$", args: layer("linear", "operations", 20_000)}},
+		parts: []part{
+			{pkg: "queue", test: "^TestProcesses_AreLinearizable", args: layer("linear", "operations", 10_000)},
+			{pkg: "queue", test: "^TestQueue_IsLinearizable$", args: layer("linear", "operations", 20_000)},
+		},
 	},
 	{
 		name: "differential", about: "readers by others, in another language, that read the same log",
