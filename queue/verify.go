@@ -9,10 +9,17 @@ import (
 )
 
 // Verify is [eventlog.Verify] with one look more: if the log was pruned, an ArchivePruned in what is left must have the
-// SHA-256 of the base that it begins with. opt.Visit is used for that.
+// SHA-256 of the base that it begins with.
 func Verify(ctx context.Context, dir string, opt eventlog.VerifyOptions) (*eventlog.Report, error) {
-	told := prunes{}
-	opt.Visit = told.note
+	told, visit := prunes{}, opt.Visit
+	opt.Visit = func(e *eventlog.Entry) error {
+		if visit != nil {
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		return told.note(e)
+	}
 	report, err := eventlog.Verify(ctx, dir, opt)
 	if err != nil || report.Base == nil || told.of(report.Base) != nil {
 		return report, err

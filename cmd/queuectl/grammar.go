@@ -48,6 +48,7 @@ type grammar struct {
 	Restore  restoreCmd  `cmd:"" group:"The queue:" help:"Make a queue of a backup."`
 	Snapshot snapshotCmd `cmd:"" group:"The queue:" help:"Write a snapshot, so that opening the queue is quick."`
 	Simulate simulateCmd `cmd:"" group:"The queue:" help:"Show what would have happened with other settings or workers."`
+	Doctor   doctorCmd   `cmd:"" group:"The queue:" help:"Look at the queue's directory, and at what lies below it."`
 	Selftest selftestCmd `cmd:"" group:"The queue:" help:"Kill processes at random, on a queue of its own, and prove that nothing is lost."`
 	Demo     demoCmd     `cmd:"" group:"The queue:" help:"Show the queue at work, in a temporary directory, and check what it does."`
 	Version  versionCmd  `cmd:"" group:"The queue:" help:"Print the version."`

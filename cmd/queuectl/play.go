@@ -9,20 +9,28 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/queuectl/queuectl/internal/doctor"
 	"github.com/queuectl/queuectl/internal/storm"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
 
-// playCmd is what the processes of a selftest are: see internal/storm.
+// playCmd is what the processes of a selftest are, see internal/storm, and the second process of a doctor.
 type playCmd struct {
-	Role string `arg:"" name:"role" enum:"writer,worker,drainer,job,child" help:"What to be: writer, worker, drainer, job or child."`
-	Name string `arg:"" name:"name" optional:"" help:"Name of a writer, or number of a run."`
+	Role string `arg:"" name:"role" enum:"writer,worker,drainer,job,child,lock" help:"What to be: writer, worker, drainer, job, child or lock."`
+	Name string `arg:"" name:"name" optional:"" help:"Name of a writer, number of a run, or path of a lock."`
 }
+
+// What a second process says of a lock.
+const (
+	lockFree = "free"
+	lockHeld = "held"
+)
 
 // Help is shown below the usage line.
 func (playCmd) Help() string {
 	return `'queuectl selftest' starts these processes, in a queue of its own. In any other they refuse to work.
+'queuectl doctor' has one try a lock.
 
 Examples:
 
@@ -32,6 +40,9 @@ Examples:
 
 // Run plays the role until it is over, or the process that started this one is gone.
 func (c *playCmd) Run(ctx context.Context, s *session) error {
+	if c.Role == "lock" {
+		return c.tryLock(s)
+	}
 	place := storm.PlaceOf(s.dir)
 	if !place.Prepared() {
 		return usage(fmt.Sprintf("%s is not the queue of a selftest", s.dir), "'queuectl selftest' makes one, and starts this by itself")
@@ -63,6 +74,20 @@ func (c *playCmd) Run(ctx context.Context, s *session) error {
 			return q.Run(ctx, queue.WorkerOptions{Slots: 4, UntilEmpty: true})
 		}
 	})
+}
+
+// tryLock says whether a lock can be taken.
+func (c *playCmd) tryLock(s *session) error {
+	free, err := doctor.TryLock(c.Name)
+	if err != nil {
+		return err
+	}
+	word := lockHeld
+	if free {
+		word = lockFree
+	}
+	s.printf("%s", word)
+	return nil
 }
 
 // write enqueues jobs that are this program as well.

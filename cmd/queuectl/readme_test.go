@@ -34,6 +34,8 @@ func TestTranscripts_AreTrue(t *testing.T) {
 		docs + "/guides/dependencies.md":   14,
 		docs + "/guides/secrets.md":        10,
 
+		docs + "/guides/checking-a-machine.md": 4,
+
 		docs + "/guides/waiting-and-hooks.md": 14,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
@@ -82,6 +84,7 @@ var unsettled = []struct {
 	{regexp.MustCompile(`\S+@\S+ \d+(,?) ?`), "WHO$1 "},
 	{regexp.MustCompile(`\b[0-9A-Z]{16}( pid \d+)?`), "WORKER"},
 	{regexp.MustCompile(`Directory: .*`), "Directory"},
+	{regexp.MustCompile(`no queue in .*`), "no queue"},
 	{regexp.MustCompile(`Restored to .*`), "Restored"},
 	{regexp.MustCompile(`after \d+(\.\d+)?(ns|µs|ms|s)\b`), "after SPAN"},
 	{regexp.MustCompile(`(attempt \d+ [a-z]+) +\d\S*s +\d\S*s `), "$1 WAITED TOOK "},

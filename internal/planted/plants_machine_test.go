@@ -27,4 +27,19 @@ var plantsInMachines = []plant{
 		edits: []edit{{"internal/storm/trial.go", "err == nil && !o.Sound()", "err != nil && !o.Sound()"}},
 		pkg:   "internal/storm", test: "TestTrial_LeavesNothingButWhatIsWrong",
 	},
+	{
+		name:  "a doctor believes in locks that exclude nobody",
+		edits: []edit{{"internal/doctor/ground.go", "case whileHeld:", "case whileHeld && !whenFree:"}},
+		pkg:   "internal/doctor", test: "TestLocks_ThatExcludeNobodyAreBad",
+	},
+	{
+		name:  "a doctor leaves a file in the directory",
+		edits: []edit{{"internal/doctor/ground.go", "errors.Join(f.Close(), os.Remove(f.Name()))", "errors.Join(f.Close(), nil)"}},
+		pkg:   "internal/doctor", test: "TestLook_AtAHealthyQueueChangesNothing",
+	},
+	{
+		name:  "a doctor takes damage for something else",
+		edits: []edit{{"internal/doctor/log.go", "v.found.Damaged = true", "v.found.Damaged = false"}},
+		pkg:   "internal/doctor", test: "TestLook_AtADamagedLogGoesOn",
+	},
 }

@@ -262,3 +262,16 @@ func TestHolders_TookOrInheritedTheLock(t *testing.T) {
 		t.Errorf("holders %v, among them %d, which merely has the file open", took, other.Pid)
 	}
 }
+
+func TestMostFiles_OfThisProcessAndOfNone(t *testing.T) {
+	t.Parallel()
+	own, known := MostFiles(0)
+	byPid, knownByPid := MostFiles(os.Getpid())
+	if !known || !knownByPid || own == 0 || own != byPid {
+		t.Errorf("got %d (%v) and by pid %d (%v)", own, known, byPid, knownByPid)
+	}
+	const tooLarge = 1 << 23 // more than PID_MAX_LIMIT
+	if _, known := MostFiles(tooLarge); known {
+		t.Error("a process that is not there may open files")
+	}
+}

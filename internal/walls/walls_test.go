@@ -90,7 +90,7 @@ var rooms = map[string]room{
 		reason:  "the test kit drives the same exported engine that programs use",
 	},
 	"cmd/queuectl": {
-		ours: []string{"job", "projection", "scheduler/cron", "stats", "eventlog", "queue", "simulate", "internal/gotest", "internal/disk", "internal/storm"},
+		ours: []string{"job", "projection", "scheduler/cron", "stats", "eventlog", "queue", "simulate", "internal/gotest", "internal/disk", "internal/doctor", "internal/storm"},
 		library: []string{
 			"github.com/alecthomas/kong", "github.com/rs/zerolog", "golang.org/x/term", "golang.org/x/sys",
 			"github.com/mattn/go-runewidth", "github.com/guptarohit/asciigraph",
@@ -104,6 +104,10 @@ var rooms = map[string]room{
 	"internal/disk": {
 		ours: []string{"internal/file"}, library: []string{"golang.org/x/sys"},
 		reason: "it says what lies below a directory and knows nothing of us",
+	},
+	"internal/doctor": {
+		ours:   []string{"job", "projection", "eventlog", "queue", "scheduler/lease", "internal/disk", "internal/file", "internal/process"},
+		reason: "it looks at a queue from outside, and at what lies below it",
 	},
 	"internal/storm": {
 		ours:   []string{"job", "eventlog", "queue", "internal/disk", "internal/file"},
