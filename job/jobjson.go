@@ -20,39 +20,7 @@ type jobJSON struct {
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	LastError     *string    `json:"last_error"`
 
-	Argv           []string          `json:"argv,omitempty"`
-	Kind           string            `json:"kind,omitempty"`
-	Payload        json.RawMessage   `json:"payload,omitempty"`
-	Queue          string            `json:"queue"`
-	Priority       int32             `json:"priority"`
-	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
-	RunAt          *time.Time        `json:"run_at,omitempty"`
-	Delay          string            `json:"delay,omitempty"`
-	Deadline       string            `json:"deadline,omitempty"`
-	Timeout        string            `json:"timeout,omitempty"`
-	Backoff        Backoff           `json:"backoff,omitempty"`
-	BackoffBase    *float64          `json:"backoff_base,omitempty"`
-	BackoffMax     string            `json:"backoff_max,omitempty"`
-	BackoffJitter  *float64          `json:"backoff_jitter,omitempty"`
-	OnCrash        OnCrash           `json:"on_crash,omitempty"`
-	After          []string          `json:"after,omitempty"`
-	AfterOn        any               `json:"after_on,omitempty"`
-	OnParent       OnParentFailure   `json:"on_parent_failure,omitempty"`
-	RetryOn        ExitCodes         `json:"retry_on,omitempty"`
-	DeadOn         ExitCodes         `json:"dead_on,omitempty"`
-	SnoozeOn       ExitCodes         `json:"snooze_on,omitempty"`
-	Snooze         string            `json:"snooze,omitempty"`
-	UniqueKey      string            `json:"unique_key,omitempty"`
-	UniqueScope    string            `json:"unique_scope,omitempty"`
-	OnClash        string            `json:"on_clash,omitempty"`
-	OnComplete     json.RawMessage   `json:"on_complete,omitempty"`
-	OnDead         json.RawMessage   `json:"on_dead,omitempty"`
-	Env            map[string]string `json:"env,omitempty"`
-	SecretEnv      []string          `json:"secret_env,omitempty"`
-	Cwd            string            `json:"cwd,omitempty"`
-	Stdin          string            `json:"stdin,omitempty"`
-	Tags           map[string]string `json:"tags,omitempty"`
-	Extra          json.RawMessage   `json:"extra,omitempty"`
+	SpecJSON
 
 	Runs        uint32     `json:"runs"`
 	Crashes     uint32     `json:"crashes"`
@@ -75,6 +43,45 @@ type jobJSON struct {
 	CallerPath string     `json:"caller_path,omitempty"`
 }
 
+// SpecJSON is what JSON has of a spec, wherever one is told: of a job and of an event. It is without what each of them
+// tells in its own way: the id, the command as people read it, max_retries and created_at. What the author left to
+// the default is left out.
+type SpecJSON struct {
+	Argv           []string          `json:"argv,omitempty"`
+	Kind           string            `json:"kind,omitempty"`
+	Payload        json.RawMessage   `json:"payload,omitempty"`
+	Queue          string            `json:"queue"`
+	Priority       int32             `json:"priority"`
+	ConcurrencyKey string            `json:"concurrency_key,omitempty"`
+	RunAt          *time.Time        `json:"run_at,omitempty"`
+	Delay          string            `json:"delay,omitempty"`
+	Deadline       string            `json:"deadline,omitempty"`
+	Timeout        string            `json:"timeout,omitempty"`
+	Backoff        Backoff           `json:"backoff,omitempty"`
+	BackoffBase    *float64          `json:"backoff_base,omitempty"`
+	BackoffMax     string            `json:"backoff_max,omitempty"`
+	BackoffJitter  *float64          `json:"backoff_jitter,omitempty"`
+	OnCrash        OnCrash           `json:"on_crash,omitempty"`
+	After          any               `json:"after,omitempty"` // the parents
+	AfterOn        any               `json:"after_on,omitempty"`
+	OnParent       OnParentFailure   `json:"on_parent_failure,omitempty"`
+	RetryOn        ExitCodes         `json:"retry_on,omitempty"`
+	DeadOn         ExitCodes         `json:"dead_on,omitempty"`
+	SnoozeOn       ExitCodes         `json:"snooze_on,omitempty"`
+	Snooze         string            `json:"snooze,omitempty"`
+	UniqueKey      string            `json:"unique_key,omitempty"`
+	UniqueScope    string            `json:"unique_scope,omitempty"`
+	OnClash        string            `json:"on_clash,omitempty"`
+	OnComplete     json.RawMessage   `json:"on_complete,omitempty"`
+	OnDead         json.RawMessage   `json:"on_dead,omitempty"`
+	Env            map[string]string `json:"env,omitempty"`
+	SecretEnv      []string          `json:"secret_env,omitempty"`
+	Cwd            string            `json:"cwd,omitempty"`
+	Stdin          string            `json:"stdin,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+	Extra          json.RawMessage   `json:"extra,omitempty"`
+}
+
 // MarshalJSON writes the job as one line: id, command, state, attempts, max_retries, created_at,
 // updated_at, next_attempt_at and last_error always and in this order (null when absent), then the
 // rest of the spec and of what is known, without what is absent. Times are RFC 3339 in UTC, durations
@@ -86,14 +93,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		ID: s.ID, Command: s.commandLine(), State: j.State, Attempts: j.Attempts, MaxRetries: j.MaxRetries,
 		CreatedAt: orNull(j.CreatedAt), UpdatedAt: orNull(j.UpdatedAt), NextAttemptAt: orNull(j.NextAttemptAt),
 
-		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority, ConcurrencyKey: s.ConcurrencyKey,
-		RunAt: orNull(s.RunAt), Deadline: s.DeadlineText(), Timeout: orAbsent(s.Timeout), BackoffBase: s.BackoffBase,
-		BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter, OnCrash: s.OnCrash,
-		OnParent: s.OnParentFailure,
-		Backoff:  s.Backoff, RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn,
-		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(),
-		OnComplete: s.OnComplete, OnDead: s.OnDead,
-		Env: s.Env, SecretEnv: s.SecretEnv, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
+		SpecJSON: s.JSON(),
 
 		Runs: j.Runs, Crashes: j.Crashes, ExitCode: j.Exit, Signal: j.Signal, Why: j.Why,
 		StartedAt: orNull(j.StartedAt), FinishedAt: orNull(j.FinishedAt), KillAsked: j.KillAsked, Held: j.Held,
@@ -106,19 +106,6 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	if j.LastError != "" {
 		v.LastError = &j.LastError
 	}
-	if v.Queue == "" {
-		v.Queue = DefaultQueue
-	}
-	if s.OnClash != ClashRefuse {
-		v.OnClash = s.OnClash.String()
-	}
-	v.After, v.AfterOn = s.afterJSON()
-	if s.Delay != 0 {
-		v.Delay = FormatDuration(s.Delay)
-	}
-	if s.Snooze != 0 {
-		v.Snooze = FormatDuration(s.Snooze)
-	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -126,6 +113,29 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// JSON returns what JSON has of the spec. It shares the spec's maps and slices.
+func (s *Spec) JSON() SpecJSON {
+	v := SpecJSON{
+		Argv: s.Argv, Kind: s.Kind, Payload: s.Payload, Queue: s.Queue, Priority: s.Priority, ConcurrencyKey: s.ConcurrencyKey,
+		RunAt: orNull(s.RunAt), Delay: orNothing(s.Delay), Deadline: s.DeadlineText(), Timeout: orAbsent(s.Timeout),
+		Backoff: s.Backoff, BackoffBase: s.BackoffBase, BackoffMax: orAbsent(s.BackoffMax), BackoffJitter: s.BackoffJitter,
+		OnCrash: s.OnCrash, OnParent: s.OnParentFailure,
+		RetryOn: s.RetryOn, DeadOn: s.DeadOn, SnoozeOn: s.SnoozeOn, Snooze: orNothing(s.Snooze),
+		UniqueKey: s.UniqueKey, UniqueScope: s.UniqueScopeText(), OnComplete: s.OnComplete, OnDead: s.OnDead,
+		Env: s.Env, SecretEnv: s.SecretEnv, Cwd: s.Cwd, Stdin: s.Stdin, Tags: s.Tags, Extra: s.Extra,
+	}
+	if v.Queue == "" {
+		v.Queue = DefaultQueue
+	}
+	if s.OnClash != ClashRefuse {
+		v.OnClash = s.OnClash.String()
+	}
+	if names, on := s.afterJSON(); names != nil {
+		v.After, v.AfterOn = names, on
+	}
+	return v
 }
 
 // commandLine is the command as people read it, nil for a job of a kind.
@@ -155,6 +165,13 @@ func orNull(t time.Time) *time.Time {
 		return nil
 	}
 	return new(t.UTC())
+}
+
+func orNothing(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return FormatDuration(d)
 }
 
 func orAbsent(d *time.Duration) string {

@@ -54,7 +54,7 @@ func viewCronJob(spec job.Spec) any {
 	return struct {
 		ID *struct{} `json:"id,omitempty"` // hides that of the spec
 		specView
-	}{specView: viewSpec(spec).(specView)}
+	}{specView: viewSpec(spec)}
 }
 
 // viewDefinition is a schedule in an event as JSON.
