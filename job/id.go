@@ -1,5 +1,7 @@
 package job
 
+import "math"
+
 // idAlphabet holds the digits of made ids, in ascending order of ASCII, so that ids sort like the
 // numbers in them. It is lower-case and lacks i, l, o and u, which are taken for others when an id is
 // read aloud or typed (the alphabet of Crockford's base 32).
@@ -69,6 +71,40 @@ func MadeID(key Position, random uint64) string {
 	return string(id[:n])
 }
 
+// MadeIDRange returns the positions of the jobs whose ids begin with the text if [MadeID] made them: all from first
+// to last. ok is false if no id that it makes begins so.
+func MadeIDRange(beginning string) (first, last Position, ok bool) {
+	if beginning == "" || idDigits[beginning[0]] == 0 {
+		return 0, 0, false
+	}
+	class := classOf(uint64(idDigits[beginning[0]] - 1))
+	if len(beginning) > class.digits+randDigits {
+		return 0, 0, false
+	}
+	low, high := beginning, beginning
+	for len(low) < class.digits+randDigits {
+		low, high = low+idAlphabet[:1], high+idAlphabet[len(idAlphabet)-1:]
+	}
+	if first, ok = PositionOfMadeID(low); !ok {
+		return 0, 0, false
+	}
+	if last, ok = PositionOfMadeID(high); !ok {
+		last = math.MaxUint64 // of which the last digits are others
+	}
+	return first, last, true
+}
+
+// classOf returns the class of the ids that begin with this digit.
+func classOf(lead uint64) *idClass {
+	class := &idClasses[0]
+	for i := range idClasses {
+		if lead >= idClasses[i].lead {
+			class = &idClasses[i]
+		}
+	}
+	return class
+}
+
 // MadeIDs is the number of ids that [MadeID] makes for one position.
 const MadeIDs = randMask + 1
 
@@ -82,12 +118,7 @@ func PositionOfMadeID(id string) (key Position, ok bool) {
 		return 0, false
 	}
 	lead := uint64(idDigits[id[0]] - 1)
-	class := &idClasses[0]
-	for i := range idClasses {
-		if lead >= idClasses[i].lead {
-			class = &idClasses[i]
-		}
-	}
+	class := classOf(lead)
 	if len(id) != class.digits+randDigits {
 		return 0, false
 	}

@@ -3,6 +3,7 @@ package job_test
 import (
 	"cmp"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/queuectl/queuectl/job"
@@ -44,6 +45,34 @@ func TestMadeID_SortsByPosition(t *testing.T) {
 			t.Fatalf("%d → %q, %d → %q", a, idA, b, idB)
 		}
 	})
+}
+
+func TestMadeIDRange_HasThePositionsOfABeginning(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		id := job.MadeID(drawPosition(t, "key"), rapid.Uint64().Draw(t, "random"))
+		key, _ := job.PositionOfMadeID(id)
+		beginning := id[:rapid.IntRange(1, len(id)).Draw(t, "length")]
+		first, last, ok := job.MadeIDRange(beginning)
+		if !ok || key < first || key > last {
+			t.Fatalf("%q: %d to %d, %v, without %d of %q", beginning, first, last, ok, key, id)
+		}
+		for _, in := range []job.Position{first, last, first + (last-first)/2} {
+			if got := job.MadeID(in, 0); len(beginning) <= len(got)-3 && !strings.HasPrefix(got, beginning) {
+				t.Fatalf("%q: %d, whose id is %q", beginning, in, got)
+			}
+		}
+		for _, out := range []job.Position{first - 1, last + 1} {
+			if got := job.MadeID(out, rapid.Uint64().Draw(t, "other")); (out < first || out > last) && strings.HasPrefix(got, beginning) {
+				t.Fatalf("%q: not %d, whose id is %q", beginning, out, got)
+			}
+		}
+	})
+	for _, text := range []string{"", "i", "O", "0002000a", "0002!", "é"} {
+		if first, last, ok := job.MadeIDRange(text); ok && text != "0002!" {
+			t.Errorf("%q: %d to %d", text, first, last)
+		}
+	}
 }
 
 func TestMadeID_IsShort(t *testing.T) {

@@ -216,22 +216,7 @@ const indexEntry = 16
 
 // keys yields the keys of a hash in a section of an index, ascending.
 func (l *level) keys(section uint16, hash uint64) iter.Seq[job.Position] {
-	return func(yield func(job.Position) bool) {
-		i := max(0, l.holding(section, hash))
-		for i > 0 && l.file.First(section, i) == hash {
-			i-- // others with the same hash may be in the block before
-		}
-		for ; i < l.file.Blocks(section) && l.file.First(section, i) <= hash; i++ {
-			text := l.read(section, i)
-			n := len(text) / indexEntry
-			at := sort.Search(n, func(i int) bool { return u64(text[i*indexEntry:]) >= hash })
-			for ; at < n && u64(text[at*indexEntry:]) == hash; at++ {
-				if !yield(job.Position(u64(text[at*indexEntry+8:]))) {
-					return
-				}
-			}
-		}
-	}
+	return l.keysBetween(section, hash, hash)
 }
 
 // scan is a walk over the jobs of one section of one file, in either direction.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func (c *chronicle) enqueue(t *rapid.T) {
 		}
 	}
 	if rapid.Bool().Draw(t, "chosen") {
-		spec.ID = fmt.Sprint("job", rapid.IntRange(0, 40).Draw(t, "id"))
+		spec.ID = fmt.Sprint(rapid.SampledFrom([]string{"job", "job", "a-long-name-", "00"}).Draw(t, "name"), rapid.IntRange(0, 40).Draw(t, "id"))
 	}
 	for range rapid.IntRange(0, min(2, len(c.ids))).Draw(t, "parents") {
 		p := job.Parent{ID: rapid.SampledFrom(c.ids).Draw(t, "after"), On: rapid.SampledFrom([]job.AfterOn{job.OnSuccess, job.OnFailure, job.OnAny}).Draw(t, "on")}
@@ -291,6 +292,9 @@ func (c *chronicle) save(t *rapid.T) {
 	if err := c.cold.Jobs.Save(keep, file); err != nil {
 		t.Fatal(err)
 	}
+	if rapid.IntRange(0, 9).Draw(t, "older program") == 0 {
+		delete(file.sections, 12) // the beginnings of ids: it did not write them
+	}
 	c.files = append(slices.Clone(c.files[:keep]), reading{file})
 	c.cold = decide.LoadState(c.files)
 	if rapid.Bool().Draw(t, "restart") {
@@ -357,6 +361,7 @@ func (c *chronicle) ask(t *rapid.T, p *projection.Projection) {
 		t.Fatalf("count %+v: got %d, want %d", f, got, want)
 	}
 	c.choose(t, p)
+	c.begin(t, p)
 	c.unique(t, p)
 	if got, want := slices.Collect(p.Queues()), slices.Collect(c.lived.Jobs.Queues()); !reflect.DeepEqual(got, want) {
 		t.Fatalf("queues: got %+v, want %+v", got, want)
@@ -394,6 +399,37 @@ func (c *chronicle) choose(t *rapid.T, p *projection.Projection) {
 	want, same := c.lived.Jobs.Select(chosen, f, projection.Filter{States: job.States[:2]})
 	if fmt.Sprint(got, err) != fmt.Sprint(want, same) {
 		t.Fatalf("select %v %+v:\ngot  %v, %v\nwant %v, %v", chosen, f, got, err, want, same)
+	}
+}
+
+// begin compares which jobs are found by the beginnings of ids with a look at all.
+func (c *chronicle) begin(t *rapid.T, p *projection.Projection) {
+	if len(c.ids) == 0 {
+		return
+	}
+	word := rapid.SampledFrom(c.ids).Draw(t, "begins like")
+	if word == "" {
+		return // of a job that was refused
+	}
+	word = word[:rapid.IntRange(1, len(word)).Draw(t, "letters")]
+	if p.Key(word) != 0 {
+		return // an exact match goes first
+	}
+	var keys []job.Position
+	var ids []string
+	for j := range c.lived.Jobs.List(projection.Filter{}) {
+		if strings.HasPrefix(j.Spec.ID, word) {
+			keys, ids = append(keys, j.Key), append(ids, j.Spec.ID)
+		}
+	}
+	got, err := p.Select([]string{word}, projection.Filter{}, projection.Filter{})
+	var many *projection.AmbiguousError
+	switch {
+	case len(keys) == 1 && err == nil && slices.Equal(got.Keys, keys):
+	case len(keys) == 0 && errors.Is(err, job.ErrNotFound):
+	case len(keys) > 1 && errors.As(err, &many) && many.Total == len(keys) && slices.Equal(many.Candidates, ids[:min(len(ids), 5)]):
+	default:
+		t.Fatalf("%q is found in %v, %v; it is the beginning of %q", word, got.Keys, err, ids)
 	}
 }
 

@@ -26,7 +26,9 @@ const (
 
 	sectionChildren = 11 // see level.children
 
-	sections = 12
+	sectionBeginnings = 12 // chosen ids: (first 8 bytes as a number, see idBeginning · key u64) in order
+
+	sections = 13
 )
 
 // jobSections are those of jobs, and the states of the jobs in them.

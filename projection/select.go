@@ -54,32 +54,14 @@ type Selection struct {
 	Filter Filter // that they were selected by
 }
 
-// AmbiguousError says that a text is the beginning of several ids. It wraps job.ErrAmbiguous.
-type AmbiguousError struct {
-	Prefix     string
-	Candidates []string // the first few, in order of enqueue
-	Total      int
-}
-
-func (e *AmbiguousError) Error() string {
-	list := strings.Join(e.Candidates, ", ")
-	if e.Total > len(e.Candidates) {
-		list += ", …"
-	}
-	return fmt.Sprintf("%q is the beginning of %d ids: %s", e.Prefix, e.Total, list)
-}
-
-// Unwrap returns job.ErrAmbiguous.
-func (e *AmbiguousError) Unwrap() error { return job.ErrAmbiguous }
-
 // Select returns the jobs that any of the words names, and that the filter selects, whose Limit does not count. A
 // word is an id; the beginning of one id only; "last", the job that was enqueued last; "all"; or two positions
 // with a hyphen between them. No words stand for all jobs. Of ids and their beginnings an id goes first. Where
 // jobs are not named but selected, only those of fit are, whose States count if the filter has none, and its Held.
 // Errors: job.ErrNotFound, an *AmbiguousError.
 //
-// What is no whole id is looked for among all jobs, once for all words: O(n). Otherwise it costs as much as
-// what it selects.
+// It costs as much as what it selects, and O(log n) for each word; but the beginning of an id that somebody chose is
+// looked for among all chosen ids in memory, and of a snapshot among those with the same first 8 bytes.
 func (p *Projection) Select(words []string, f Filter, fit Filter) (Selection, error) {
 	f.Limit, f.Newest = 0, false
 	s := Selection{Named: len(words) > 0 && !f.narrows()}
@@ -155,7 +137,6 @@ func once(keys []job.Position) []job.Position {
 // named returns the keys of the words that name one job each, 0 for others.
 func (p *Projection) named(words []string) ([]job.Position, error) {
 	keys := make([]job.Position, len(words))
-	prefixes := map[string]*candidates{}
 	for i, word := range words {
 		if _, _, isRange := job.ParseRange(word); isRange || word == "all" {
 			continue
@@ -164,7 +145,11 @@ func (p *Projection) named(words []string) ([]job.Position, error) {
 			continue
 		}
 		if word != "last" {
-			prefixes[word] = &candidates{}
+			key, err := p.beginning(word)
+			if err != nil {
+				return nil, err
+			}
+			keys[i] = key
 			continue
 		}
 		for j := range p.all(Filter{Newest: true}) {
@@ -175,58 +160,7 @@ func (p *Projection) named(words []string) ([]job.Position, error) {
 			return nil, fmt.Errorf("last job: %w", job.ErrNotFound)
 		}
 	}
-	if len(prefixes) > 0 {
-		p.findPrefixes(prefixes)
-	}
-	for i, word := range words {
-		c := prefixes[word]
-		switch {
-		case c == nil:
-		case c.total == 0 || word == "":
-			return nil, fmt.Errorf("job %q: %w", word, job.ErrNotFound)
-		case c.total > 1:
-			return nil, &AmbiguousError{Prefix: word, Candidates: c.ids, Total: c.total}
-		default:
-			keys[i] = c.key
-		}
-	}
 	return keys, nil
-}
-
-// candidates are the jobs whose ids have a beginning.
-type candidates struct {
-	key   job.Position // of the first
-	ids   []string     // of the first few
-	total int
-}
-
-// findPrefixes looks at the ids of all jobs. Of each it looks up as many beginnings as the prefixes have lengths.
-func (p *Projection) findPrefixes(prefixes map[string]*candidates) {
-	const most = 5 // that are listed
-	var lengths []int
-	for prefix := range prefixes {
-		lengths = append(lengths, len(prefix))
-	}
-	slices.Sort(lengths)
-	lengths = slices.Compact(lengths)
-	for j := range p.all(Filter{}) {
-		id := j.head().ID
-		for _, n := range lengths {
-			if n > len(id) {
-				break
-			}
-			c := prefixes[id[:n]]
-			if c == nil {
-				continue
-			}
-			if c.total++; c.total == 1 {
-				c.key = j.key
-			}
-			if len(c.ids) < most {
-				c.ids = append(c.ids, strings.Clone(id))
-			}
-		}
-	}
 }
 
 // IDs returns the ids of the jobs with these keys, "" where there is none.

@@ -221,20 +221,23 @@ type fileWriter struct {
 	unique    hashIndex // unique keys
 	live      hashIndex // … of jobs that wait or run
 	children  hashIndex // of each job: the other way round, see level.children
+	begin     hashIndex // beginnings of chosen ids
 	moved     numberBlock
 	movedKeys []uint64
 }
 
 // hashIndex finds keys by the hashes of texts.
-type hashIndex []struct{ hash, key uint64 }
+type hashIndex []indexed
+
+type indexed struct{ hash, key uint64 }
 
 func (x *hashIndex) add(text string, key job.Position) {
-	*x = append(*x, struct{ hash, key uint64 }{idHash(text), uint64(key)})
+	*x = append(*x, indexed{idHash(text), uint64(key)})
 }
 
 // write writes the section in order.
 func (x hashIndex) write(sink Sink, section uint16) error {
-	slices.SortFunc(x, func(a, b struct{ hash, key uint64 }) int {
+	slices.SortFunc(x, func(a, b indexed) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key))
 	})
 	block := numberBlock{section: section}
@@ -274,6 +277,7 @@ func (w *fileWriter) index(f *found, isNew bool) {
 	head := f.head()
 	if isNew && !madeBy(head.ID, f.key) {
 		w.ids.add(head.ID, f.key)
+		w.begin = append(w.begin, indexed{idBeginning(head.ID), uint64(f.key)})
 	}
 	if isNew && head.After {
 		w.children.addParents(f)
@@ -301,7 +305,7 @@ func (w *fileWriter) finish(p *Projection) error {
 	for _, index := range []struct {
 		entries hashIndex
 		section uint16
-	}{{w.ids, sectionIDs}, {w.unique, sectionUnique}, {w.live, sectionUniqueLive}, {w.children, sectionChildren}} {
+	}{{w.ids, sectionIDs}, {w.unique, sectionUnique}, {w.live, sectionUniqueLive}, {w.children, sectionChildren}, {w.begin, sectionBeginnings}} {
 		if err := index.entries.write(w.sink, index.section); err != nil {
 			return err
 		}
