@@ -33,7 +33,7 @@ type WorkerOptions struct {
 	Env      []string           // environment of commands; nil = that of this process
 	// Program is the queuectl that calls the addresses of hooks; "" = that of the hook's PATH. See job.PostCommand.
 	Program     string
-	UntilEmpty  bool             // end when no job of the queues served waits, paused or not, or runs anywhere
+	UntilEmpty  bool             // end when no job of the queues served waits, paused or not, or runs anywhere; but for held ones, and what comes after them
 	UntilIdle   bool             // end when none of them can be begun now or runs anywhere
 	BackoffBase float64          // holds while backoff_base is not set; 0 = none
 	StopNow     <-chan struct{}  // when closed: end the running commands too, and give their jobs back
@@ -321,9 +321,7 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 	g.tick, g.ticks = s.Jobs.NextTick()
 	g.deadline, g.dated = s.Jobs.NextDeadline()
 	g.failing = s.Jobs.AnyFailing()
-	if !w.ticksNow(g) && !w.expiresNow(g) && (w.opt.UntilEmpty && !s.Timeline.Waits(w.lanes) || w.opt.UntilIdle && !g.due) {
-		g.finished = w.nothingRuns(s)
-	}
+	g.finished = w.finished(s, g)
 	for _, key := range self.Running {
 		if b, ok := s.Jobs.Brief(key); ok && b.KillAsked {
 			if g.kills == nil {
@@ -341,14 +339,6 @@ func (w *worker) glance(s *decide.State) (g glance, acts bool) {
 		w.newestPeer = newest
 	}
 	return g, !known || g.stopping || g.kills != nil
-}
-
-// nothingRuns says that no job of the queues that this worker serves runs, in no process.
-func (w *worker) nothingRuns(s *decide.State) bool {
-	if w.lanes.Queues == nil {
-		return s.Jobs.Counts()[job.Processing] == 0
-	}
-	return !slices.ContainsFunc(w.lanes.Queues, func(name string) bool { return s.Jobs.Queue(name).Counts[job.Processing] > 0 })
 }
 
 // noteStop notes a reason to stop, and ends the running commands if that is asked for.

@@ -18,8 +18,8 @@ type Lanes struct {
 	Kinds  []string // jobs for Go handlers, by the handler's name
 }
 
-// serve says whether jobs of the queue and kind are selected.
-func (l *Lanes) serve(queue, kind string) bool {
+// Serve says whether jobs of the queue and kind are selected.
+func (l *Lanes) Serve(queue, kind string) bool {
 	if l.Queues != nil && !slices.Contains(l.Queues, queue) {
 		return false
 	}
@@ -165,7 +165,7 @@ func (t *Timeline) nextOpening(place int, l *Lanes, due int64) int64 {
 		return due // and so do all below
 	}
 	for _, lane := range q.lanes {
-		if l.serve(q.name, lane.group.kind) {
+		if l.Serve(q.name, lane.group.kind) {
 			due = min(due, t.dueOnceOpen(lane))
 		}
 	}

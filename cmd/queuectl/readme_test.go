@@ -30,7 +30,7 @@ func TestTranscripts_AreTrue(t *testing.T) {
 		docs + "/guides/backup.md":         5,
 		docs + "/guides/once.md":           11,
 		docs + "/guides/acting-on-jobs.md": 17,
-		docs + "/guides/queues.md":         12,
+		docs + "/guides/queues.md":         16,
 		docs + "/guides/dependencies.md":   14,
 		docs + "/guides/secrets.md":        10,
 

@@ -22,6 +22,7 @@ type workerStartCmd struct {
 	Queues      queueNames `placeholder:"NAME,..." help:"Serve these queues only, in turn."`
 	Detach      bool       `help:"Work in the background, and say so when the worker has started."`
 	UntilEmpty  bool       `help:"Stop when no job waits or runs any more."`
+	UntilIdle   bool       `help:"Stop when no job can begin now, and none runs any more."`
 	BackoffBase *float64   `placeholder:"N" help:"Base of the time between attempts while the setting backoff_base has never been set."`
 }
 
@@ -50,6 +51,10 @@ A worker of all queues takes the jobs of all of them in one order: by priority, 
 due for longest. With --queues it serves them in turn: of those whose first job has the highest
 priority, the one that was served longest ago. So none waits for the whole backlog of another.
 
+With --until-empty the worker waits for jobs whose time has not come, for retries, for paused queues
+and for jobs that others run; not for held jobs, nor for what comes after those. With --until-idle it
+leaves for later what cannot begin now.
+
 With --detach the worker goes on when the terminal is closed; the file that it logs to is named.
 'queuectl worker stop' stops it.
 
@@ -58,6 +63,7 @@ Examples:
   queuectl worker start --count 2
   queuectl worker start --queues mail,web
   queuectl worker start --until-empty -n 8
+  queuectl worker start --until-idle
   queuectl worker start --detach --count 4`
 }
 
@@ -65,6 +71,9 @@ Examples:
 func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 	if c.Count < 1 {
 		return usage("--count must be at least 1", "")
+	}
+	if c.UntilEmpty && c.UntilIdle {
+		return usage("give --until-empty or --until-idle, not both", "")
 	}
 	if c.BackoffBase == nil {
 		c.BackoffBase = new(float64) // 0: none
@@ -84,6 +93,7 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 			Slots:       c.Count,
 			Queues:      c.Queues,
 			UntilEmpty:  c.UntilEmpty,
+			UntilIdle:   c.UntilIdle,
 			BackoffBase: *c.BackoffBase,
 			StopNow:     stopNow,
 			Started: func(w job.Worker) {

@@ -29,7 +29,7 @@ var plantsInSchedules = []plant{
 	},
 	{
 		name:  "a tick that has come is left when nothing else is to be done",
-		edits: []edit{{"queue/worker.go", "if !w.ticksNow(g) && !w.expiresNow(g) && (", "if !w.expiresNow(g) && ("}},
+		edits: []edit{{"queue/until.go", "case w.ticksNow(g), w.expiresNow(g):", "case w.expiresNow(g):"}},
 		pkg:   "queue", test: "TestRun_UntilEmptyMakesTheTicksThatHaveCome",
 	},
 	{

@@ -67,4 +67,9 @@ var plantsInLimits = []plant{
 		edits: []edit{{"scheduler/next.go", "due = t.nextOpening(0, &l, due)", "_ = t.nextOpening"}},
 		pkg:   "queue", test: "TestRun_WakesWhenTheRateAllowsOneMore",
 	},
+	{
+		name:  "a worker leaves what comes after the jobs of another worker",
+		edits: []edit{{"queue/until.go", "if w.lanes.Serve(coming.Queue, coming.Kind) {", "if w.lanes.Serve(coming.Queue, coming.Kind) && false {"}},
+		pkg:   "queue", test: "TestRun_UntilEmptyWaitsForTheParentsThatAnotherWorkerRuns",
+	},
 }
