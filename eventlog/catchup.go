@@ -122,6 +122,9 @@ func (c *core) fold(e *Entry) error {
 	if c.broken() {
 		return errRewound
 	}
+	if errors.Is(err, ErrNewer) {
+		return err // sound, and not for this program
+	}
 	if err != nil {
 		// It may have been folded by half: nothing can follow.
 		c.stuck = &CorruptError{

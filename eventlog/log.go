@@ -17,7 +17,8 @@ type State interface {
 	// Fold takes the next commit. It is called once for each commit in order, except for those that
 	// came from this Log's own proposals, which fold what they decide themselves (see Proposal). An
 	// error means that the commit's bytes cannot be understood; the log goes no further, and Damage
-	// says so.
+	// says so. One that wraps ErrNewer says that they are for a later program: that is the answer to
+	// everything then.
 	Fold(*Entry) error
 	// Reset forgets everything: the next Fold is of commit 1. It is called first of all, and when what proposals
 	// folded turned out not to be in the log (a failed write, a commit that is too large), after

@@ -79,11 +79,16 @@ const (
 	KindCronTicked  Kind = 63
 )
 
+// Level is that of the events that this program writes and understands. A kind that the fold must know, or a field that
+// decisions rest on, which a released program would pass over, needs the next level. Until the first release there is no
+// such program, and level 1 is whatever this one has.
+const Level = 1
+
 // LogCreated is the first event of every log.
 type LogCreated struct {
 	LogID  [16]byte // random; stands for the hash before the first commit
 	Format uint32   // of the frames
-	Level  uint32   // of the event kinds that may be written; 1 = the kinds of this release
+	Level  uint32   // of the events that the log may have: a program that knows only lower ones refuses it
 }
 
 // LogRepaired says that bytes were cut from the log: a torn tail, which nobody had been promised, or one

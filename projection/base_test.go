@@ -2,6 +2,7 @@ package projection_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -134,11 +135,16 @@ func (c *chronicle) enqueue(t *rapid.T) {
 			spec.After, spec.OnParentFailure = append(spec.After, p), job.OnParentFailure(rapid.IntRange(0, 2).Draw(t, "on_parent_failure"))
 		}
 	}
+	for _, hook := range []*json.RawMessage{&spec.OnComplete, &spec.OnDead} {
+		if rapid.IntRange(0, 3).Draw(t, "hook") == 0 {
+			*hook = json.RawMessage(`{"command":"true","max_retries":0}`)
+		}
+	}
 	c.at.Rand++
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		events, err := decide.Enqueue(s, c.at, []job.Spec{spec}, false)
 		for _, e := range events {
-			if e, ok := e.(*job.JobEnqueued); ok {
+			if e, ok := e.(*job.JobEnqueued); ok && e.Spec.Env[job.HookJob] == "" {
 				spec.ID = e.Spec.ID
 			}
 		}
@@ -481,4 +487,21 @@ func TestBase_FoldedLoadedAndLivedStatesAreEqual(t *testing.T) {
 			"repair": act(c.repair), "steer": act(c.steer), "forget": act(c.forget), "save": act(c.save), "rebase": act(c.rebase), "": act(c.check),
 		})
 	})
+}
+
+// A file of another version is taken for unreadable, and its bytes for nothing else.
+func TestLoad_RefusesAnotherVersion(t *testing.T) {
+	t.Parallel()
+	file := &memoryFile{}
+	if err := newHistory().Save(0, file); err != nil {
+		t.Fatal(err)
+	}
+	const summary = 1 // the section, whose only block begins with the version
+	file.sections[summary][0].data[0]++
+	defer func() {
+		if failed, ok := recover().(*projection.BaseError); !ok || !strings.Contains(failed.Error(), "version 2, and this program reads 1") {
+			t.Errorf("got %v, want an error that names the versions", failed)
+		}
+	}()
+	projection.Load([]projection.File{reading{file}})
 }

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -63,7 +64,12 @@ func (p *Projection) adoptSummary(s *summary) error {
 	return nil
 }
 
+// summaryVersion is the first number of a summary. It changes whenever a file of a release cannot be read any more as
+// this program reads one: of what stands in the blocks as well.
+const summaryVersion = 1
+
 func (s *summary) encode(c *canon) {
+	c.numbers(summaryVersion)
 	c.numbers(uint64(s.at.Position), uint64(s.at.Time), uint64(s.latest), uint64(s.revived), uint64(s.rank))
 	c.text(string(s.logID[:]))
 	c.numbers(uint64(s.steady))
@@ -121,6 +127,9 @@ var errMalformed = errors.New("malformed")
 // decodeSummary is the inverse of encode.
 func decodeSummary(text string) (*summary, error) {
 	t := taker{rest: text}
+	if version := t.number(); version != summaryVersion {
+		return nil, fmt.Errorf("%w: version %d, and this program reads %d", errMalformed, version, summaryVersion)
+	}
 	s := &summary{settings: map[string]string{}, repairs: map[string]bool{}}
 	s.at = job.At{Position: t.position(), Time: t.int()}
 	s.latest, s.revived, s.rank = t.position(), t.position(), t.int()

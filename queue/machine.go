@@ -55,11 +55,27 @@ func (m *machine) fold(e *eventlog.Entry) error {
 	m.tail += int64(e.Size)
 	at := job.At{Position: job.Position(e.First), Time: e.Time, Actor: m.author.actor(e.Meta)}
 	for _, ev := range e.Events {
+		if err := ofKnownLevel(ev); err != nil {
+			return err
+		}
 		m.tellSteps(at.Position)
 		if err := m.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data); err != nil {
 			return fmt.Errorf("fold event %d: %w", at.Position, err)
 		}
 		at.Position++
+	}
+	return nil
+}
+
+// ofKnownLevel refuses a log whose first event says that it may have events which this program would take for others, or
+// pass over.
+func ofKnownLevel(ev eventlog.Event) error {
+	if job.Kind(ev.Kind) != job.KindLogCreated {
+		return nil
+	}
+	e, _ := job.DecodeEvent(job.KindLogCreated, ev.Data) // the fold says what is wrong with it
+	if created, ok := e.(job.LogCreated); ok && created.Level > job.Level {
+		return fmt.Errorf("events of level %d, of which %d is known here: %w", created.Level, job.Level, eventlog.ErrNewer)
 	}
 	return nil
 }

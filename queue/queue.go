@@ -107,7 +107,7 @@ func (q *Queue) logOptions() eventlog.Options {
 	}
 	if !q.opt.NoCreate {
 		opt.Create = func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {
-			events, _ := encode([]job.Event{job.LogCreated{LogID: id, Format: 1, Level: 1}})
+			events, _ := encode([]job.Event{job.LogCreated{LogID: id, Format: 1, Level: job.Level}})
 			return metaOf(&q.opt.Actor), events
 		}
 	}

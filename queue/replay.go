@@ -311,6 +311,9 @@ func (r *Replay) at() job.At {
 // fold folds the next event, which has been filled in.
 func (r *Replay) fold(at job.At) error {
 	ev := r.entry.Events[r.next]
+	if err := ofKnownLevel(ev); err != nil {
+		return err
+	}
 	if err := r.state.FoldRaw(at, job.Kind(ev.Kind), ev.Data); err != nil {
 		return r.damage(err)
 	}
