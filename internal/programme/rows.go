@@ -111,6 +111,11 @@ var table = []row{
 		parts: []part{{pkg: "eventlog", test: "^TestFaults_", args: inTurn("faults", 160, true)}},
 	},
 	{
+		name: "limits", about: "small disks that fill up, few descriptors, small files: what runs is recorded, nothing is lost",
+		figure: "rooms", usual: "10", target: 2_000, weight: 2,
+		parts: []part{{pkg: "queue", test: "^TestRun_InSmallRooms|^TestRun_WithoutDescriptors", args: layer("limits", "rooms", 40)}},
+	},
+	{
 		name: "model", about: "histories of the engine, compared with a queue in plain Go",
 		figure: "sequences", usual: "2,000", target: 200_000, weight: 3,
 		parts: []part{{pkg: "queuetest", test: "^TestQueue_BehavesAsTheModel$", args: sequences(500)}},
