@@ -174,6 +174,35 @@ func TestRun_UntilEmptyMakesTheTicksThatHaveCome(t *testing.T) {
 	}
 }
 
+// A schedule of every second after a pause of an hour makes 3,600 jobs. What is due does not wait for all of them.
+func TestRun_JobsRunWhileMissedTicksAreMade(t *testing.T) {
+	t.Parallel()
+	q, clock := queuetest.Open(t)
+	c := every("s", "* * * * * *")
+	c.Missed = job.MissedAll
+	addCron(t, q, c)
+	enqueue(t, q, job.Spec{ID: "due", Kind: "k"})
+	clock.Advance(time.Hour)
+	var next time.Time // tick when the first job runs
+	handler := func(ctx context.Context, j job.Job) error {
+		if j.Spec.ID != "due" {
+			return nil
+		}
+		c, err := q.Cron(ctx, "s")
+		next = c.Next
+		return err
+	}
+	if err := q.Run(t.Context(), queue.WorkerOptions{UntilEmpty: true, Handlers: map[string]queue.Handler{"k": handler}}); err != nil {
+		t.Fatal(err)
+	}
+	if made := next.Sub(queuetest.Start); made <= 0 || made > 20*time.Minute {
+		t.Errorf("the ticks of %v were made before the job that was due has begun", made)
+	}
+	if done, err := q.Count(t.Context(), projection.Filter{States: []job.State{job.Completed}}); err != nil || done != 3601 {
+		t.Errorf("%d jobs are completed, %v; want 3601", done, err)
+	}
+}
+
 func TestAddCron_JobsRunWhereTheScheduleWasAdded(t *testing.T) {
 	t.Parallel()
 	clock := queuetest.NewClock(queuetest.Start)

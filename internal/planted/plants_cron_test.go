@@ -37,4 +37,9 @@ var plantsInSchedules = []plant{
 		edits: []edit{{"projection/cron.go", "heap.Fix(&c.ticks, s.place)", "_ = s.place"}},
 		pkg:   "projection", test: "TestDueCrons_AgreesWithALookAtAll",
 	},
+	{
+		name:  "nothing is begun while there are ticks to be made",
+		edits: []edit{{"queue/worker.go", "if ticked = !ticked && w.ticksNow(g)", "if ticked = w.ticksNow(g)"}},
+		pkg:   "queue", test: "TestRun_JobsRunWhileMissedTicksAreMade",
+	},
 }
