@@ -34,7 +34,8 @@ job keeps its id and its position in the log, which has what was and what is. Wi
 takes its place among the jobs of that priority by the time since which it is due; with another time,
 as if it had been enqueued now. Of jobs that were named, either all are edited or, after an error, none.
 
-Jobs are named and selected as for 'queuectl cancel', but not by --queue and --tag, which say what changes.
+Jobs are named and selected as for 'queuectl cancel', but not by --queue and --tag, which say what
+changes.
 
 Examples:
 

@@ -17,7 +17,7 @@ import (
 
 // playCmd is what the processes of a selftest are, see internal/storm, and the second process of a doctor.
 type playCmd struct {
-	Role string `arg:"" name:"role" enum:"writer,worker,drainer,job,child,lock" help:"What to be: writer, worker, drainer, job, child or lock."`
+	Role string `arg:"" name:"role" enum:"writer,worker,follower,snapshotter,drainer,job,child,lock" help:"What to be: writer, worker, follower, snapshotter, drainer, job, child or lock."`
 	Name string `arg:"" name:"name" optional:"" help:"Name of a writer, number of a run, or path of a lock."`
 }
 
@@ -64,10 +64,15 @@ func (c *playCmd) Run(ctx context.Context, s *session) error {
 		_, _ = io.Copy(io.Discard, s.stdin) // nothing is written to it: it ends with the storm
 		stop()
 	}()
+	if c.Role == string(storm.Follower) {
+		return place.Follow(ctx)
+	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		switch c.Role {
 		case "writer":
 			return c.write(ctx, place, q)
+		case "snapshotter":
+			return place.Save(ctx, q)
 		case "worker":
 			return q.Run(ctx, queue.WorkerOptions{Slots: 2})
 		default:

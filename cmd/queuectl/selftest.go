@@ -26,10 +26,10 @@ type selftestCmd struct {
 // Help is shown below the usage line.
 func (selftestCmd) Help() string {
 	return `It shows whether this program keeps its word on your disk. In a directory of its own, beside the queue's
-and on the same file system, writers, workers and the commands of jobs run, and one of these processes
-after the other is killed with SIGKILL. What they saw is then compared with the log: every enqueue that
-was answered must be there, every job must have completed, no two runs of a job may have overlapped,
-and nothing of any run may live any more.
+and on the same file system, writers, workers, readers and the commands of jobs run, and one of these
+processes after the other is killed with SIGKILL. What they saw is then compared with the log: every
+enqueue that was answered and every commit that a reader was shown must be there, every job must have
+completed, no two runs of a job may have overlapped, and nothing of any run may live any more.
 
 Your own queue is not touched. Ctrl-C ends it and leaves nothing. If something is not as it has to be,
 the exit code is 1, and the directory is kept and named. --seed repeats the choices, not their timing.
@@ -72,7 +72,8 @@ func (c *selftestCmd) Run(ctx context.Context, s *session) error {
 	defer stop()
 	trial := storm.Trial{Queue: s.dir, In: c.In, For: time.Duration(c.For), Options: s.options(), Progress: s.stormProgress()}
 	o, err := trial.Run(ctx, &storm.Storm{
-		Random: mathrand.New(mathrand.NewPCG(seed, seed)), Writers: selftestWriters, Workers: selftestWorkers, Pause: selftestPause,
+		Random: mathrand.New(mathrand.NewPCG(seed, seed)), Pause: selftestPause,
+		Writers: selftestWriters, Workers: selftestWorkers, Others: []storm.Role{storm.Follower, storm.Snapshotter},
 	}, func(place storm.Place, role storm.Role, name string) *exec.Cmd {
 		args := []string{"--dir", place.Queue(), "--log-level", "error", "--output", "table", "play", string(role), name}
 		if s.allowNetworkFS {

@@ -21,7 +21,7 @@ func TestSelftestVerdict_SaysWhatIsWrongAndWhereItIs(t *testing.T) {
 		Orphans: []string{"f"}, Left: []string{"runs/1.lock"}, Damage: []*eventlog.CorruptError{{}},
 	}}
 	got, ok := errors.AsType[*failure](selftestVerdict(o))
-	const want = "the selftest has failed: 2 acknowledged jobs lost, 1 run at the same time as another of its job, 1 job not completed, " +
+	const want = "the selftest has failed: 2 answers lost, 1 run at the same time as another of its job, 1 job not completed, " +
 		"1 completion that no command has seen, 1 orphan left, 1 file left, 1 place of the log damaged"
 	if !ok || got.exit != exitFailed || got.message != want || !strings.Contains(got.hint, "everything is kept in /kept/here") {
 		t.Errorf("got %+v", got)

@@ -22,8 +22,10 @@ type selftestView struct {
 	Killed struct {
 		Writers int `json:"writers"`
 		Workers int `json:"workers"`
+		Others  int `json:"others"`
 	} `json:"killed"`
 	Acknowledged int    `json:"acknowledged"`
+	Shown        int    `json:"shown"`
 	Jobs         int    `json:"jobs"`
 	Runs         int    `json:"runs"`
 	LostRuns     int    `json:"runs_lost"`
@@ -67,12 +69,12 @@ func viewLatency(s disk.Spread) latencyView {
 func viewSelftest(o storm.Outcome, seed uint64, took time.Duration) selftestView {
 	v := selftestView{
 		Sound: o.Sound(), Seed: seed, Seconds: took.Seconds(), Directory: string(o.Place), Kept: o.Kept, FileSystem: optional(o.Mount.Kind),
-		Acknowledged: o.Acknowledged, Jobs: o.Jobs, Runs: o.Runs, LostRuns: o.LostRuns, Events: o.Events, Bytes: o.Bytes,
+		Acknowledged: o.Acknowledged, Shown: o.Shown, Jobs: o.Jobs, Runs: o.Runs, LostRuns: o.LostRuns, Events: o.Events, Bytes: o.Bytes,
 		Lost: listed(o.Lost), Overlaps: []overlapView{}, Unfinished: listed(o.Unfinished), Unseen: listed(o.Unseen),
 		Orphans: listed(o.Orphans), Left: listed(o.Left), Damage: viewDamage(o.Damage),
 		Reclaim: viewLatency(o.Reclaim), Answer: viewLatency(o.Answer), Sync: viewLatency(o.Sync),
 	}
-	v.Killed.Writers, v.Killed.Workers = o.WritersKilled, o.WorkersKilled
+	v.Killed.Writers, v.Killed.Workers, v.Killed.Others = o.WritersKilled, o.WorkersKilled, o.OthersKilled
 	for _, overlap := range o.Overlaps {
 		v.Overlaps = append(v.Overlaps, overlapView{overlap.Job, overlap.Run, overlap.How})
 	}
@@ -110,8 +112,8 @@ func printSelftest(s *session, v selftestView) error {
 	s.fields(
 		[2]string{"directory", plain(where)},
 		[2]string{"seed", fmt.Sprint(v.Seed)},
-		[2]string{"killed", fmt.Sprintf("%s and %s in %s", count(v.Killed.Writers, "writer"), count(v.Killed.Workers, "worker"), job.FormatDuration(seconds(v.Seconds)))},
-		[2]string{"acknowledged", count(v.Acknowledged, "job")},
+		[2]string{"killed", fmt.Sprintf("%s, %s, %s in %s", count(v.Killed.Writers, "writer"), count(v.Killed.Workers, "worker"), count(v.Killed.Others, "other"), job.FormatDuration(seconds(v.Seconds)))},
+		[2]string{"acknowledged", fmt.Sprintf("%s, and %s shown to readers", count(v.Acknowledged, "job"), count(v.Shown, "commit"))},
 		[2]string{"lost", found(v.Lost)},
 		[2]string{"run twice at once", found(overlapWords(v.Overlaps))},
 		[2]string{"not completed", found(v.Unfinished)},
@@ -175,7 +177,7 @@ func selftestVerdict(o storm.Outcome) error {
 		n          int
 		thing, how string
 	}{
-		{len(o.Lost), "acknowledged job", "lost"},
+		{len(o.Lost), "answer", "lost"},
 		{len(o.Overlaps), "run", "at the same time as another of its job"},
 		{len(o.Unfinished), "job", "not completed"},
 		{len(o.Unseen), "completion", "that no command has seen"},

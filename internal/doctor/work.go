@@ -29,11 +29,13 @@ func (v *visit) workers(ctx context.Context) error {
 	if err := v.opened(); err != nil {
 		return err
 	}
-	alive := 0
-	for _, w := range v.status.Workers {
-		if w.Alive {
-			alive++
+	alive := living(v.status.Workers)
+	if alive < len(v.status.Workers) {
+		var err error // one that ended a moment ago is gone from the log at a second look
+		if v.status.Workers, err = v.q.Workers(ctx); err != nil {
+			return err
 		}
+		alive = living(v.status.Workers)
 	}
 	for _, w := range v.status.Workers {
 		if w.Alive {
@@ -57,6 +59,15 @@ func (v *visit) workers(ctx context.Context) error {
 		v.say(OK, "no worker lives, and no job waits"+known, "")
 	}
 	return nil
+}
+
+func living(workers []queue.WorkerInfo) (n int) {
+	for _, w := range workers {
+		if w.Alive {
+			n++
+		}
+	}
+	return n
 }
 
 // dead tells of a worker that died and that nobody has found yet, and of what is left of its runs.
@@ -101,27 +112,40 @@ func (v *visit) runs(ctx context.Context) error {
 	for _, j := range running {
 		current[uint64(j.Run)] = true
 	}
+	files = slices.DeleteFunc(files, func(f lease.LockFile) bool { return current[f.Run] })
+	if len(files) > 0 {
+		again, err := lease.Survey(v.opt.Dir) // a run that ended between the two looks is not left over
+		if err != nil {
+			return err
+		}
+		files = slices.DeleteFunc(files, func(f lease.LockFile) bool { return !slices.Contains(again, f) })
+	}
+	v.leftOver(files, len(running))
+	return nil
+}
+
+// leftOver tells of the lock files of runs that are over.
+func (v *visit) leftOver(files []lease.LockFile, running int) {
+	const most = 5 // are named
 	var left []string
 	stale := 0
 	for _, f := range files {
-		switch {
-		case current[f.Run]:
-		case f.Held:
-			left = append(left, fmt.Sprintf("run %d: %v", f.Run, v.q.LeftBehind(job.Position(f.Run))))
-		default:
+		if !f.Held {
 			stale++
+			continue
 		}
+		left = append(left, fmt.Sprintf("run %d: %v", f.Run, v.q.LeftBehind(job.Position(f.Run))))
 	}
 	if len(left) > 0 {
-		v.say(Note, "commands have left processes behind that live: "+strings.Join(left[:min(len(left), 5)], ", "), "they are left alone; 'queuectl log list --type JobClaimed' says whose runs they are")
+		v.say(Note, "commands have left processes behind that live: "+strings.Join(left[:min(len(left), most)], ", "),
+			"they are left alone; 'queuectl log list --type JobClaimed' says whose runs they are")
 	}
 	if stale > 0 {
 		v.say(Note, plural(stale, "lock file of a run that is over", "lock files of runs that are over"), "nothing: the next worker removes them")
 	}
-	if len(left) == 0 && stale == 0 {
-		v.say(OK, plural(len(running), "job runs", "jobs run")+", and nothing is left of runs that are over", "")
+	if len(files) == 0 {
+		v.say(OK, plural(running, "job runs", "jobs run")+", and nothing is left of runs that are over", "")
 	}
-	return nil
 }
 
 // versions looks whether several programs work here.

@@ -23,7 +23,7 @@ import (
 
 // Report is what became of a storm.
 type Report struct {
-	WritersKilled, WorkersKilled int
+	WritersKilled, WorkersKilled, OthersKilled int
 
 	Acknowledged int // enqueues that were answered
 	Shown        int // commits that followers were shown, by each of them
@@ -69,6 +69,8 @@ func (p Place) Check(ctx context.Context, kills []Kill) (*Report, error) {
 			r.WritersKilled++
 		case Worker:
 			r.WorkersKilled++
+		default:
+			r.OthersKilled++
 		}
 	}
 	verified, err := queue.Verify(ctx, p.Queue(), eventlog.VerifyOptions{})
