@@ -88,9 +88,11 @@ func (v *verifier) run(ctx context.Context) error {
 	if len(v.segments) == 0 {
 		v.breakOff(v.tip.damage(3, "the segment is missing"))
 	}
+	next, end := openAhead(v.src, v.segments)
+	defer end()
 	for i, s := range v.segments {
 		v.begin(s.first)
-		f, err := v.src.open(s.first)
+		f, err := next()
 		if d := damaged(err); d != nil { // of an archive
 			v.breakOff(d)
 			v.tip = midTip(v.tip.id, s.last+1)
