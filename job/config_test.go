@@ -56,6 +56,8 @@ func TestConfig_SetReturnsTheCanonicalForm(t *testing.T) {
 		{"queue_max", "5", "5"},
 		{"redact", "\n\nghp_[A-Za-z0-9]{36}\r\n  \nBearer \\S+\n", "ghp_[A-Za-z0-9]{36}\nBearer \\S+"},
 		{"redact", "a(b", ""},
+		{"redact", "a)(b", ""},
+		{"redact", "^$", ""},
 		{"redact", "a*", ""},
 		{"redact", `(?<!a)b`, ""},
 	} {

@@ -19,8 +19,11 @@ var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // CheckSecret returns an error that wraps ErrInvalid if no secret can have this name.
 func CheckSecret(name string) error {
-	if !secretName.MatchString(name) {
+	switch {
+	case !secretName.MatchString(name):
 		return invalid("secret", quoted(name), "the name of a variable: letters, digits and _, not beginning with a digit")
+	case name == "PATH" || strings.HasPrefix(name, "QUEUECTL_"): // recorded of who enqueues, and set by workers
+		return invalid("secret", quoted(name), "another name: PATH and QUEUECTL_... are queuectl's own")
 	}
 	return nil
 }
@@ -74,7 +77,7 @@ func readPatterns(text string) (canonical string, err error) {
 		if line = strings.TrimSuffix(line, "\r"); strings.TrimSpace(line) == "" {
 			continue
 		}
-		re, err := regexp.Compile(line)
+		re, err := compile(line)
 		if err != nil {
 			return "", invalid("redact", quoted(line), "a regular expression of the RE2 syntax: "+err.Error())
 		}
@@ -90,9 +93,12 @@ func readPatterns(text string) (canonical string, err error) {
 func Patterns(redact string) []*regexp.Regexp {
 	var all []*regexp.Regexp
 	for line := range strings.SplitSeq(redact, "\n") {
-		if re, err := regexp.Compile(line); err == nil && line != "" { // the setting was checked
+		if re, err := compile(line); err == nil && line != "" { // the setting was checked
 			all = append(all, re)
 		}
 	}
 	return all
 }
+
+// compile reads an expression, in which ^ and $ are the ends of a line: output has many.
+func compile(pattern string) (*regexp.Regexp, error) { return regexp.Compile("(?m)" + pattern) }

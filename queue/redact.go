@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/queuectl/queuectl/internal/shell"
 	"github.com/queuectl/queuectl/job"
 )
 
@@ -32,7 +33,7 @@ func newRedactor(patterns string, secrets []string) redactor {
 	return r
 }
 
-// leastLine is how long a line of a secret must be to be hidden by itself.
+// leastLine is how long a line of a secret, or what a cut has left of one, must be to be hidden by itself.
 const leastLine = 4
 
 // before is how many bytes more than are kept the redactor wants to see in front of them.
@@ -65,6 +66,24 @@ func (r redactor) hide(b []byte, from int) []byte {
 	return append(out, b[from:]...)
 }
 
+// halves returns what is left of a secret that a cut has gone through: its beginning before the line that says so, and
+// its end behind it.
+func halves(b []byte, line []int, secret string) (parts [][]int) {
+	for n := len(secret) - 1; n >= leastLine; n-- {
+		if bytes.HasSuffix(b[:line[0]], []byte(secret[:n])) {
+			parts = append(parts, []int{line[0] - n, line[0]})
+			break
+		}
+	}
+	for n := len(secret) - 1; n >= leastLine; n-- {
+		if bytes.HasPrefix(b[line[1]:], []byte(secret[len(secret)-n:])) {
+			parts = append(parts, []int{line[1], line[1] + n})
+			break
+		}
+	}
+	return parts
+}
+
 // parts returns where something is to be hidden: in order, and apart from each other.
 func (r redactor) parts(b []byte) [][]int {
 	var all [][]int
@@ -83,6 +102,11 @@ func (r redactor) parts(b []byte) [][]int {
 			if match[1] > match[0] {
 				all = append(all, match)
 			}
+		}
+	}
+	for _, line := range shell.Cuts(b) {
+		for _, s := range r.secrets {
+			all = append(all, halves(b, line, s)...)
 		}
 	}
 	slices.SortFunc(all, func(x, y []int) int { return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1])) })

@@ -95,6 +95,38 @@ func TestSecrets_StayOutOfTheLog(t *testing.T) {
 	}
 }
 
+// What output_max cuts out of the output may go through the middle of a value.
+func TestSecrets_ThatACutHasGoneThroughAreHidden(t *testing.T) {
+	t.Parallel()
+	const value = "value-of-a-file"
+	q := open(t, t.TempDir())
+	if err := q.SetSecret("FILED", []byte(value)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ max, want string }{
+		{"208", "***\n***\n***\n***\n[queuectl: "}, // 52 bytes of 16 each before the line, 104 behind it
+		{"209", "***\n***\n***\n***\n[queuectl: "},
+	} {
+		for key, text := range map[string]string{"output_max": c.max, "output_tail": "1KiB"} {
+			if _, err := q.SetConfig(t.Context(), key, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id := "max" + c.max
+		enqueue(t, q, job.Spec{ID: id, Command: `yes "$FILED" | head -n 1000; exit 1`, SecretEnv: []string{"FILED"}, MaxRetries: new(uint32(0))})
+		drain(t, q)
+		j := find(t, q, id)
+		if !strings.Contains(j.LastError, c.want) {
+			t.Errorf("last error %q", j.LastError)
+		}
+		for i := range len(value) - 3 {
+			if part := value[i : i+4]; strings.Contains(j.LastError, part) {
+				t.Errorf("%q is in the last error %q", part, j.LastError)
+			}
+		}
+	}
+}
+
 // fileOf returns the path of a file with this text.
 func fileOf(t *testing.T, text string) string {
 	t.Helper()

@@ -23,6 +23,16 @@ var plantsInDeadlines = []plant{
 		pkg:   "queue", test: "TestSecrets_StayOutOfTheLog",
 	},
 	{
+		name:  "half a secret stays where output was cut out",
+		edits: []edit{{"queue/redact.go", "range shell.Cuts(b) {", "range shell.Cuts(nil) {"}},
+		pkg:   "queue", test: "TestSecrets_ThatACutHasGoneThroughAreHidden",
+	},
+	{
+		name:  "a deadline that an edit sets does not hold",
+		edits: []edit{{"projection/edit.go", "p.dates.set(j.key(), p.waitsUntil(j))", "_ = p.waitsUntil(j)"}},
+		pkg:   "decide", test: "TestEdit_ADeadlineIsSetMovedAndTakenAway",
+	},
+	{
 		name:  "a secret that others may read is used",
 		edits: []edit{{"internal/secret/secret.go", "open != 0 &&", "open > 0o100 &&"}},
 		pkg:   "internal/secret", test: "TestGet_RefusesWhatOthersMayReadOrChange",

@@ -8,6 +8,7 @@
 package secret
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,7 @@ var ErrExposed = errors.New("others may read or change it")
 
 func path(dir, name string) string { return filepath.Join(dir, "secrets", name) }
 
-// Set keeps a value, in place of one that may be there.
+// Set keeps a value, in place of one that may be there. Error: [ErrExposed] if the directory is not for its owner alone.
 func Set(dir, name string, value []byte) error {
 	folder := filepath.Join(dir, "secrets")
 	if err := os.Mkdir(folder, 0o700); err == nil {
@@ -36,6 +37,8 @@ func Set(dir, name string, value []byte) error {
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory of secrets: %w", err)
+	} else if err := checkMode(folder); err != nil {
+		return err
 	}
 	return file.Publish(path(dir, name), 0o600, func(f *os.File) error {
 		_, err := f.Write(value)
@@ -46,22 +49,36 @@ func Set(dir, name string, value []byte) error {
 // Get returns a value. The error wraps fs.ErrNotExist if there is none, and [ErrExposed] if it must not be used.
 func Get(dir, name string) (string, error) {
 	for _, p := range []string{filepath.Join(dir, "secrets"), path(dir, name)} {
-		info, err := os.Stat(p)
-		if err != nil {
+		if err := checkMode(p); err != nil {
 			return "", err
 		}
-		if open := info.Mode().Perm() & 0o077; open != 0 && runtime.GOOS != "windows" {
-			return "", fmt.Errorf("%s has mode %04o: %w; 'chmod go= %s' mends that", p, info.Mode().Perm(), ErrExposed, p)
-		}
-		if p == path(dir, name) && !info.Mode().IsRegular() {
-			return "", fmt.Errorf("%s is no file", p)
-		}
+	}
+	info, err := os.Stat(path(dir, name))
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is no file", path(dir, name))
+	case info.Size() > MaxSize:
+		return "", fmt.Errorf("%s has %d bytes: at most %d", path(dir, name), info.Size(), MaxSize)
 	}
 	value, err := os.ReadFile(path(dir, name))
-	if err == nil && len(value) > MaxSize {
-		return "", fmt.Errorf("%s has %d bytes: at most %d", path(dir, name), len(value), MaxSize)
+	if err == nil && bytes.IndexByte(value, 0) >= 0 { // written by hand: no environment can hold it
+		return "", fmt.Errorf("%s holds NUL", path(dir, name))
 	}
 	return string(value), err
+}
+
+// checkMode returns ErrExposed for what others may read or change.
+func checkMode(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if open := info.Mode().Perm() & 0o077; open != 0 && runtime.GOOS != "windows" {
+		return fmt.Errorf("%s has mode %04o: %w; 'chmod go= %s' mends that", path, info.Mode().Perm(), ErrExposed, path)
+	}
+	return nil
 }
 
 // Names lists what is kept, in order.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -56,6 +57,37 @@ func TestGet_RefusesWhatOthersMayReadOrChange(t *testing.T) {
 		}
 		if _, err := Get(dir, "A"); errors.Is(err, ErrExposed) == c.good || c.good && err != nil {
 			t.Errorf("%s %o: %v", c.name, c.mode, err)
+		}
+	}
+}
+
+func TestSet_NotIntoADirectoryThatOthersMayRead(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs file modes")
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := Set(dir, "A", []byte("x")); !errors.Is(err, ErrExposed) {
+		t.Error(err)
+	}
+	if names, err := Names(dir); len(names) > 0 || err != nil {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
+// What somebody has written by hand may be what no environment can hold.
+func TestGet_RefusesWhatSetWould(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, value := range []string{"a\x00b", strings.Repeat("x", MaxSize+1)} {
+		if err := Set(dir, "A", []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Get(dir, "A"); got != "" || err == nil {
+			t.Errorf("%d bytes, %v", len(got), err)
 		}
 	}
 }

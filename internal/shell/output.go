@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -161,6 +162,11 @@ func (o *output) trimLocked() {
 	}
 }
 
+var cutMark = regexp.MustCompile(`\n\[queuectl: (\d+) bytes of output cut out\]\n`)
+
+// Cuts returns where in an output something was cut out, as the beginnings and ends of the lines that say so.
+func Cuts(output []byte) [][]int { return cutMark.FindAllIndex(output, -1) }
+
 // cut says how to cut.
 type cut struct {
 	tail  int64 // bytes at the end that stay
@@ -176,7 +182,7 @@ func (o *output) cutLocked(f *os.File, buf []byte, c cut) bool {
 	}
 	head, from := o.max/4, info.Size()-c.tail
 	missing := o.missing + from - head - o.marker
-	line := fmt.Sprintf("\n[queuectl: %d bytes of output cut out]\n", missing)
+	line := fmt.Sprintf("\n[queuectl: %d bytes of output cut out]\n", missing) // as cutMark has it
 	to := head + int64(len(line))
 	if to >= from {
 		return true // the limit is shorter than the line

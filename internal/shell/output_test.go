@@ -14,8 +14,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-var cutLine = regexp.MustCompile(`\n\[queuectl: (\d+) bytes of output cut out\]\n`)
-
 // printed stands for a command that prints. It has its own descriptor, as a command has.
 type printed struct {
 	out   *output
@@ -49,7 +47,7 @@ func (p *printed) check(most int64) error {
 	if err != nil {
 		return err
 	}
-	at := cutLine.FindSubmatchIndex(got)
+	at := cutMark.FindSubmatchIndex(got)
 	if at == nil {
 		if !bytes.Equal(got, p.total) {
 			return fmt.Errorf("uncut file of %d bytes is not what was printed", len(got))
@@ -157,7 +155,7 @@ func TestOutput_CutsWhileTheCommandPrints(t *testing.T) {
 	if !bytes.HasPrefix(got, []byte("line 0\nline 1\n")) || !bytes.HasSuffix(got, []byte("\nthe end\n")) {
 		t.Errorf("the output begins %.30q and ends %q", got, got[len(got)-30:])
 	}
-	if n := len(cutLine.FindAll(got, -1)); n != 1 {
+	if n := len(cutMark.FindAll(got, -1)); n != 1 {
 		t.Errorf("%d lines say that something was cut out, want 1", n)
 	}
 	last := -1

@@ -30,7 +30,7 @@ func TestStart_OutputDoesNotPassThroughThisProcess(t *testing.T) {
 	if got := Tail(c.Output, 11); got != "\nlast line\n" {
 		t.Errorf("the output ends %q", got)
 	}
-	if text := Tail(c.Output, most); !strings.HasPrefix(text, "first line\n") || !cutLine.MatchString(text) {
+	if text := Tail(c.Output, most); !strings.HasPrefix(text, "first line\n") || !cutMark.MatchString(text) {
 		t.Errorf("the output begins %.100q", text)
 	}
 	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
