@@ -130,7 +130,7 @@ func (q *Queue) Hooks(ctx context.Context, id string) (hooks []job.Job, err erro
 	return hooks, err
 }
 
-// explainParents says which parents a job waits for. All else is of no account until they have ended.
+// explainParents says which parents a job waits for. Nobody knows when they will have ended, nor what is due then.
 func (v View) explainParents(e *Explanation) {
 	r := Reason{Code: CodeParents}
 	for _, p := range e.Job.Spec.After {

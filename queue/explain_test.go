@@ -61,6 +61,11 @@ func TestExplain_EveryReason(t *testing.T) {
 		e.Spec.ConcurrencyKey = "host"
 		return e
 	}
+	after := func(parent job.Position) job.Event {
+		e := pending("a")
+		e.Spec.After = []job.Parent{{Key: parent}}
+		return e
+	}
 	urgent := pending("urgent")
 	urgent.Spec.Priority = 7
 	claim := func(key job.Position) job.Event { return job.JobClaimed{Job: key, Worker: 2} }
@@ -139,6 +144,17 @@ func TestExplain_EveryReason(t *testing.T) {
 			"who waits longer in another queue that is served in turn does not come first",
 			[]job.Event{worker("w", "other", job.DefaultQueue), &job.JobEnqueued{Spec: job.Spec{ID: "b", Command: "true", Queue: "other", MaxRetries: new(uint32(2))}}, pending("a")},
 			"its_turn w | | next 1m0s",
+		},
+		{"after another", []job.Event{worker("w"), pending("b"), after(3)}, "waiting_for_parents@4 b |"},
+		{
+			"after another, in a paused queue, without a worker",
+			[]job.Event{pending("b"), after(2), job.QueuePaused{Queue: "default"}},
+			"waiting_for_parents@3 b queue_paused@4 no_worker |",
+		},
+		{
+			"after another, and no worker serves it",
+			[]job.Event{worker("w", "other"), pending("b"), after(3)},
+			"waiting_for_parents@4 b not_served w |",
 		},
 		{"running", []job.Event{worker("w"), pending("a"), claim(3)}, "running@4 w |"},
 		{

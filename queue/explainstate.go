@@ -73,7 +73,7 @@ func (v View) explainWaiting(e *Explanation, workers []WorkerInfo) {
 	}
 	if e.Job.ParentsLeft > 0 {
 		v.explainParents(e)
-		return
+		due = false
 	}
 	held := v.explainHeld(e, &b.Schedule, due)
 	live := those(workers, alive)
