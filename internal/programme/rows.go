@@ -181,6 +181,7 @@ var table = []row{
 		parts: []part{
 			{pkg: "eventlog", test: "^TestGolden_|^TestFormat_|LaterVersion"},
 			{pkg: "job", test: "^TestGolden_"},
+			{pkg: "queue", test: "^TestGolden_"},
 		},
 	},
 }
