@@ -112,7 +112,7 @@ func (s *session) stormProgress() func(storm.Stage) {
 	return func(at storm.Stage) {
 		text := words[at.Doing]
 		if at.Doing == storm.Storming {
-			text = fmt.Sprintf("Killed %s, %s left", count(at.Kills, "process"), roughly(max(0, at.Left)))
+			text = fmt.Sprintf("%s, %s left", count(at.Kills, "kill"), roughly(max(0, at.Left)))
 		}
 		fmt.Fprintf(s.stderr, "\r%s\x1b[K", text)
 	}

@@ -130,7 +130,17 @@ func TestRage_WhoIsDoomedDiesByItself(t *testing.T) {
 			}, &names),
 			Doomed: func(cmd *exec.Cmd) bool { return doomed && slices.Contains(cmd.Env, actVar+"=die") },
 		}
-		kills, err := s.Rage(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if doomed { // on a busy machine many are killed before they can die
+			s.Kills = 0
+			s.Struck = func(kills int) {
+				if kills >= 12 && slices.ContainsFunc(s.kills, func(k Kill) bool { return k.Own }) {
+					cancel()
+				}
+			}
+		}
+		kills, err := s.Rage(ctx)
 		if ended, ok := errors.AsType[*EndedError](err); !doomed {
 			// It may have been killed before it could.
 			if err != nil && (!ok || ended.Role != Follower) {
@@ -147,7 +157,7 @@ func TestRage_WhoIsDoomedDiesByItself(t *testing.T) {
 				}
 			}
 		}
-		if err != nil || len(kills) != 12 || own == 0 {
+		if err != nil || len(kills) < 12 || own == 0 {
 			t.Errorf("got %d kills, %d of their own (%v)", len(kills), own, err)
 		}
 	}
