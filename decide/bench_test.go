@@ -107,6 +107,7 @@ func BenchmarkClaimAndFinish(b *testing.B) {
 			for range waiting {
 				do(decide.Enqueue(s, at, one, false))
 			}
+			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
 				events, err := decide.Claim(s, at, 1, all)
@@ -126,6 +127,7 @@ func BenchmarkEnqueue(b *testing.B) {
 		specs[i].Command = strings.Repeat("x", 100)
 	}
 	s := decide.NewState()
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := decide.Enqueue(s, job.At{Position: 1, Time: 1e18, Rand: 1}, specs, false); err != nil {
 			b.Fatal(err)
@@ -158,6 +160,7 @@ func BenchmarkTick(b *testing.B) {
 				do(decide.AddCron(s, at, c, false))
 			}
 			made := 0
+			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
 				at.Time, _ = s.Jobs.NextTick()

@@ -32,6 +32,7 @@ func benchmarkTimeline(b *testing.B, waiting, lanes int) {
 	for range waiting {
 		put()
 	}
+	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
 		first, _ := tl.Next(0, everything)
@@ -75,6 +76,7 @@ func BenchmarkManyQueues(b *testing.B) {
 					put(queues[i])
 				}
 			}
+			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
 				first, _ := tl.Next(0, everything)
@@ -166,6 +168,7 @@ func benchmarkKeys(b *testing.B, waiting, keys int) {
 	for range waiting {
 		put()
 	}
+	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
 		first, ok := tl.Next(0, everything)
