@@ -2,7 +2,7 @@ package planted
 
 import "slices"
 
-var plants = slices.Concat(plantsInTheLog, plantsInTheQueue, plantsInThePast, plantsInTheTrail, plantsInSnapshots, plantsInSchedules, plantsInLimits, plantsInDeadlines, plantsInMachines)
+var plants = slices.Concat(plantsInTheLog, plantsInTheQueue, plantsInThePast, plantsInTheTrail, plantsInSnapshots, plantsInSchedules, plantsInLimits, plantsInDeadlines, plantsInMachines, plantsInCosts)
 
 // plantsInTheLog break what eventlog and the files beneath it promise.
 var plantsInTheLog = []plant{

@@ -72,6 +72,7 @@ var rooms = map[string]room{
 	},
 	"internal/effort":  {reason: "it counts what tests do and knows nothing of what they test"},
 	"internal/planted": {reason: "it holds tests only"},
+	"internal/growth":  {reason: "it holds tests only"},
 	"internal/programme": {
 		ours:   []string{"internal/effort"},
 		reason: "it runs tests as people do, and knows nothing of what they test",
@@ -98,7 +99,7 @@ var rooms = map[string]room{
 		reason: "the command line speaks to the queue; a rule of the domain in it would bind nobody who embeds the library",
 	},
 	"bench": {
-		ours:   []string{"job", "queue", "internal/file"},
+		ours:   []string{"job", "queue", "eventlog", "internal/file"},
 		reason: "benchmarks measure what users of the queue and of the command get",
 	},
 	"internal/disk": {
