@@ -30,7 +30,9 @@ type machine struct {
 	next    []int32                // of the job's runs in the record; none = no more
 	running map[int32]*active      // by the number of the job
 	ends    ends
-	left    int // measured jobs that have not ended
+	left    int    // measured jobs that have not ended
+	over    []bool // by the number of the job: the meter knows its end
+	family  family
 
 	crews  []*team         // that have not left, in order of their start
 	teams  map[int32]*team // by the number of the crew in the record, also those that have left
@@ -98,7 +100,7 @@ func newMachine(r *Record, s Scenario) (*machine, error) {
 		record: r, scenario: s, meter: &meter{}, state: decide.NewState(),
 		keys: make([]job.Position, len(r.jobs)), next: make([]int32, len(r.jobs)),
 		numbers: map[job.Position]int32{}, running: map[int32]*active{}, teams: map[int32]*team{},
-		left: r.measured, budget: atLeast + perRun*len(r.runs),
+		over: make([]bool, len(r.jobs)), family: familyOf(r), left: r.measured, budget: atLeast + perRun*len(r.runs),
 	}
 	for i := range r.jobs {
 		m.next[i] = r.jobs[i].first
@@ -122,6 +124,9 @@ func (m *machine) fold(events []job.Event) {
 		if m.told != nil {
 			m.told(at, e)
 		}
+		if number, known := m.numbers[job.Of(e)]; known && m.stateOf(number).Ended() {
+			m.settled(number)
+		}
 	}
 }
 
@@ -129,6 +134,7 @@ func (m *machine) fold(events []job.Event) {
 func (m *machine) run() error {
 	m.prepare()
 	for steps := 0; ; steps++ {
+		m.expire()
 		if err := m.claim(); err != nil {
 			return err
 		}
@@ -163,6 +169,9 @@ func (m *machine) soonest() (at int64, ok bool) {
 		at, ok = min(at, m.ends[0].end), true
 	}
 	for _, t := range m.crews {
+		if deadline, dated := m.state.Jobs.NextDeadline(); dated && !t.halted {
+			at, ok = min(at, deadline), true
+		}
 		if t.free > 0 && !t.halted {
 			if due, waits := m.state.Timeline.NextDue(t.lanes); waits {
 				at, ok = min(at, due), true
@@ -187,7 +196,7 @@ func (m *machine) claim() error {
 				return ErrEndless
 			}
 			m.fold(events)
-			number := m.numbers[events[0].(job.JobClaimed).Job]
+			number := m.numbers[events[0].(job.JobClaimed).Job] // expire has seen to the deadlines
 			m.meter.claimed(number)
 			m.start(number, t, m.now)
 		}
@@ -204,7 +213,7 @@ func (m *machine) start(number int32, t *team, began int64) {
 		panic(fmt.Sprintf("simulate: the run just claimed is not current: %v", err))
 	}
 	a := m.nextRun(number, &b)
-	next := a.run.under(r.Timeout)
+	next := a.run.under(limit(&r, began))
 	a.job, a.team, a.end, a.order = number, t, later(began, next.held), int(m.position)
 	a.outcome = decide.Outcome{Job: key, Run: b.Run, Failure: next.why}
 	a.outcome.Result = job.Result{Start: began, Timeout: next.timeout, Exit: next.exit}
@@ -283,10 +292,15 @@ func (m *machine) release(a *active) {
 func (m *machine) settled(number int32) {
 	b, _ := m.state.Jobs.Brief(m.keys[number])
 	if b.State.Ended() {
+		if m.over[number] {
+			return
+		}
+		m.over[number] = true
 		m.meter.ended(number, b.State)
 		if m.record.jobs[number].ended {
 			m.left--
 		}
+		m.ended(number)
 		return
 	}
 	m.meter.again(number, b.State, b.Schedule.Due)

@@ -111,6 +111,12 @@ func (m *meter) again(number int32, state job.State, due int64) {
 	j.state, j.since = state, max(m.now, due)
 }
 
+// freed tells of a job that waits for no other job any more.
+func (m *meter) freed(number int32) {
+	j := &m.jobs[number]
+	j.since, j.first = max(j.since, m.now), max(j.first, m.now)
+}
+
 func (m *meter) ended(number int32, state job.State) {
 	j := &m.jobs[number]
 	m.released(j)

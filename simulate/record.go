@@ -29,6 +29,7 @@ type Record struct {
 	steered    []job.Event // what people did to queues later
 	jobs       []entrant
 	measured   int   // of them, those that ended
+	hooks      int   // of them, those that are the hooks of others
 	runs       []run // in the order of their ends; those of a job are linked
 	pools      pools
 	kinds      []string // of jobs, each once
@@ -41,6 +42,10 @@ func (r *Record) Span() (start, end time.Time) { return instant(r.start), instan
 
 // Open returns the number of jobs that had not ended when the record did.
 func (r *Record) Open() int { return len(r.jobs) - r.measured }
+
+// Hooks returns the number of jobs that were the hooks of others. In a simulation they come when they came, but not
+// before their jobs have ended; none is made for a job that ends in another way than it did.
+func (r *Record) Hooks() int { return r.hooks }
 
 // Measures returns what really was.
 func (r *Record) Measures() Measures { return r.recorded.measures(r) }
@@ -55,6 +60,9 @@ type entrant struct {
 	maxRetries  uint32
 	ownRetries  bool // its author said how many; otherwise the setting did
 	onCrash     job.OnCrash
+	parents     []kin
+	onParent    job.OnParentFailure
+	deadline    int64   // 0 = none
 	limits      *limits // nil = its author set none
 	enqueued    int64
 	due         int64  // 0 = at once
@@ -91,7 +99,18 @@ const none = -1
 
 // spec returns the job as it is enqueued in a simulation at the given time.
 func (e *entrant) spec(id string) job.Spec {
-	s := job.Spec{ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash, ConcurrencyKey: e.key}
+	s := job.Spec{
+		ID: id, Queue: e.queue, Kind: e.kind, Priority: e.priority, OnCrash: e.onCrash, ConcurrencyKey: e.key, OnParentFailure: e.onParent,
+	}
+	for _, p := range e.parents {
+		s.After = append(s.After, job.Parent{ID: idOf(p.number), On: p.on})
+	}
+	if len(s.After) == 0 {
+		s.OnParentFailure = job.ParentDead
+	}
+	if e.deadline != 0 {
+		s.Deadline = instant(e.deadline)
+	}
 	if e.kind == "" {
 		s.Command = ":" // a shell job: the lane is what matters
 	}
@@ -167,6 +186,7 @@ const (
 	retry                 // somebody brings a dead or failed job back
 	retryDead             // … a dead one
 	cancel                // somebody cancels a job, waiting or running
+	doom                  // it dies because of a job from before the record
 	kill                  // somebody ends a run
 	hold                  // somebody holds a job
 	release               // somebody releases it

@@ -12,17 +12,19 @@ import (
 // Recorder makes a [Record] of a log. Tell it of every event, in order, from the log's first one on, or from the state
 // with which a log begins that was pruned: see Resume. Not safe for concurrent use. It keeps no event.
 type Recorder struct {
-	from    job.Position
-	open    bool // what it is told of is part of the record
-	record  *Record
-	clock   clock
-	config  job.Config
-	set     map[string]string
-	names   map[string]string
-	live    map[job.Position]*tracked // jobs that something may still happen to
-	workers map[job.Position]*worker
-	queues  map[string]*held
-	meter   *meter
+	from     job.Position
+	open     bool // what it is told of is part of the record
+	record   *Record
+	clock    clock
+	config   job.Config
+	set      map[string]string
+	names    map[string]string
+	live     map[job.Position]*tracked // jobs that something may still happen to
+	workers  map[job.Position]*worker
+	queues   map[string]*held
+	numbers  map[job.Position]int32          // of the jobs in the record
+	children map[job.Position][]job.Position // of the jobs that others come after
+	meter    *meter
 }
 
 // held is what holds a queue back.
@@ -37,7 +39,8 @@ func NewRecorder(from job.Position) *Recorder {
 	return &Recorder{
 		from: from, record: &Record{pools: pools{lanes: map[lane]pool{}}, settings: map[string]string{}},
 		config: job.DefaultConfig(), set: map[string]string{}, names: map[string]string{},
-		live: map[job.Position]*tracked{}, workers: map[job.Position]*worker{}, queues: map[string]*held{}, meter: &meter{},
+		live: map[job.Position]*tracked{}, workers: map[job.Position]*worker{}, queues: map[string]*held{},
+		numbers: map[job.Position]int32{}, children: map[job.Position][]job.Position{}, meter: &meter{},
 	}
 }
 
@@ -75,6 +78,8 @@ type tracked struct {
 	asked             int32 // step of the script that asked for the end of its run; none = nobody did
 	killed            bool  // its run was asked to end
 	held              bool
+	after             []job.Parent // whose fate is known
+	left              int          // of them, those that have not ended as they should: it waits for them
 }
 
 // worker is one that has not ended.
@@ -154,7 +159,6 @@ func (r *Recorder) Record() *Record {
 
 // begin begins the record with what is there.
 func (r *Recorder) begin() {
-	r.open = true
 	r.record.start = r.clock.last
 	maps.Copy(r.record.settings, r.set)
 	for _, key := range slices.Sorted(maps.Keys(r.workers)) {
@@ -167,14 +171,15 @@ func (r *Recorder) begin() {
 		if j.state == job.Dead {
 			continue // it enters when somebody brings it back
 		}
-		r.enter(j)
+		r.enter(key, j)
 		r.meter.reentered(j.number, j.state, j.since)
-		o := opened{job: j.number, state: j.state, since: j.since, attempts: j.attempts, crashes: j.crashes, due: j.waits, crew: none, held: j.held}
+		o := opened{job: j.number, state: j.state, since: j.since, attempts: j.attempts, crashes: j.crashes, due: j.waits, crew: none, held: j.held || r.doomed(j)}
 		if w := r.workers[j.worker]; j.state == job.Processing && w != nil {
 			o.crew, o.claimed = w.number, j.claimed
 		}
 		r.record.opened = append(r.record.opened, o)
 	}
+	r.open = true
 }
 
 // steered follows what people do to queues.
@@ -206,8 +211,10 @@ func (r *Recorder) heldBack() (events []job.Event) {
 }
 
 // enter gives a job its place in the record.
-func (r *Recorder) enter(j *tracked) {
+func (r *Recorder) enter(key job.Position, j *tracked) {
 	j.number = int32(len(r.record.jobs))
+	r.numbers[key] = j.number
+	j.parents = r.kin(j)
 	r.record.jobs = append(r.record.jobs, j.entrant)
 	if !slices.Contains(r.record.kinds, j.kind) && j.kind != "" {
 		r.record.kinds = append(r.record.kinds, j.kind)
@@ -244,7 +251,7 @@ func (r *Recorder) enqueued(key job.Position, e *job.JobEnqueued) {
 	j := &tracked{
 		entrant: entrant{
 			queue: r.intern(e.Spec.Queue), kind: r.intern(e.Spec.Kind), key: r.intern(e.Spec.ConcurrencyKey),
-			priority: e.Spec.Priority, onCrash: e.Spec.OnCrash,
+			priority: e.Spec.Priority, onCrash: e.Spec.OnCrash, onParent: e.Spec.OnParentFailure,
 			enqueued: now, due: r.clock.moment(e.Due), first: none,
 		},
 		number: none, last: none, asked: none, state: job.Pending,
@@ -254,9 +261,16 @@ func (r *Recorder) enqueued(key job.Position, e *job.JobEnqueued) {
 	}
 	j.limits = limitsOf(&e.Spec)
 	j.waits, j.since = j.due, max(now, j.due)
+	if !e.Spec.Deadline.IsZero() {
+		j.deadline = r.clock.moment(e.Spec.Deadline.UnixNano())
+	}
+	r.descend(key, j, e.Spec.After)
 	r.live[key] = j
 	if r.open {
-		r.enter(j)
+		r.enter(key, j)
+		if e.Spec.Env[job.HookJob] != "" {
+			r.record.hooks++
+		}
 		r.meter.entered(j.number, j.due)
 		r.step(arrive, j.number)
 	}

@@ -24,6 +24,8 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		r.again(j, job.Failed, r.clock.moment(e.NextAttemptAt))
 	case *job.JobDied:
 		switch {
+		case e.Why == job.WhyDependency:
+			r.endsByParent(j, e.Parent, doom)
 		case e.Run == 0: // it waited
 		case e.Failure != job.WhyNone:
 			r.ran(j, e.Failure, &e.Result)
@@ -41,7 +43,7 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		r.returned(j, e.Why)
 		r.again(j, job.Pending, r.clock.moment(e.Due))
 	case job.JobRetried:
-		r.retried(j, e)
+		r.retried(j, key, e)
 	case *job.JobEdited:
 		r.edited(j, e)
 	case job.JobHeld:
@@ -52,6 +54,8 @@ func (r *Recorder) about(j *tracked, key job.Position, e job.Event) {
 		switch {
 		case e.Run != 0:
 			r.cutRun(j, asked)
+		case e.Parent != 0:
+			r.endsByParent(j, e.Parent, cancel)
 		case j.number != none:
 			r.step(cancel, j.number)
 		}
@@ -149,7 +153,7 @@ func (r *Recorder) again(j *tracked, state job.State, due int64) {
 // over notes the end of a job. Only a dead one can be brought back.
 func (r *Recorder) over(j *tracked, key job.Position, state job.State) {
 	r.endRun(j)
-	j.state, j.waits, j.held = state, 0, false
+	j.state, j.waits, j.held, j.left = state, 0, false, 0
 	if j.number != none {
 		r.meter.ended(j.number, state)
 		r.record.jobs[j.number].ended = true
@@ -157,9 +161,16 @@ func (r *Recorder) over(j *tracked, key job.Position, state job.State) {
 	if state != job.Dead {
 		delete(r.live, key)
 	}
+	r.tellChildren(key, state)
 }
 
-func (r *Recorder) retried(j *tracked, e job.JobRetried) {
+func (r *Recorder) retried(j *tracked, key job.Position, e job.JobRetried) {
+	if e.From == job.Dead {
+		r.revived(key)
+	}
+	if e.DeadlineLifted {
+		j.deadline = 0
+	}
 	if e.Reset {
 		j.attempts, j.crashes = 0, 0
 	}
@@ -169,7 +180,8 @@ func (r *Recorder) retried(j *tracked, e job.JobRetried) {
 	case !r.open:
 	case j.number == none: // it died before the record began
 		j.enqueued, j.due, j.failed, j.lost = r.clock.last, due, j.attempts, j.crashes
-		r.enter(j)
+		j.after = nil // it waits for nobody
+		r.enter(key, j)
 		r.meter.entered(j.number, due)
 		r.step(arrive, j.number)
 	default:
@@ -212,6 +224,12 @@ func (r *Recorder) edited(j *tracked, e *job.JobEdited) {
 	if e.Has(job.FieldTimeout) {
 		edit.Timeout = e.New.Spec.Timeout
 	}
+	if e.Has(job.FieldDeadline) {
+		edit.Deadline = &time.Time{}
+		if at := e.New.Spec.Deadline; !at.IsZero() {
+			edit.Deadline = new(instant(r.clock.moment(at.UnixNano())))
+		}
+	}
 	if e.Has(job.FieldDue) {
 		due := r.clock.moment(e.New.Due)
 		j.waits, j.since = due, max(r.clock.last, due)
@@ -243,6 +261,11 @@ func (e *entrant) edited(edit *decide.Edit) {
 	}
 	if edit.MaxRetries != nil {
 		e.maxRetries, e.ownRetries = *edit.MaxRetries, true
+	}
+	if edit.Deadline != nil {
+		if e.deadline = 0; !edit.Deadline.IsZero() {
+			e.deadline = edit.Deadline.UnixNano()
+		}
 	}
 	if edit.Timeout != nil {
 		own := limits{}

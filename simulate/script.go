@@ -14,8 +14,8 @@ import (
 // sigTerm is what a run is ended with.
 const sigTerm = 15
 
-// id is the name of a job in a simulation: its own may have been given twice, one job after the other.
-func id(number int32) string { return fmt.Sprintf("job%d", number) }
+// idOf is the name of a job in a simulation: its own may have been given twice, one job after the other.
+func idOf(number int32) string { return fmt.Sprintf("job%d", number) }
 
 // prepare brings the queue into the state that the record begins with.
 func (m *machine) prepare() {
@@ -69,8 +69,11 @@ func (m *machine) steer(e job.Event) {
 func (m *machine) reopen(o *opened, ghost job.Position) {
 	e := &m.record.jobs[o.job]
 	m.now = max(m.now, e.enqueued)
-	spec := e.spec(id(o.job))
+	spec := e.spec(idOf(o.job))
 	spec.MaxRetries, spec.RunAt = new(e.maxRetries), time.Time{}
+	for i := range spec.After {
+		spec.After[i].Key = m.keys[e.parents[i].number]
+	}
 	key := m.position + 1
 	m.fold([]job.Event{&job.JobEnqueued{Spec: spec, Due: e.due}})
 	m.enter(o.job, key)
@@ -112,7 +115,7 @@ func (m *machine) ran(key, ghost job.Position, end func(run job.Position) job.Ev
 // hold holds a job that was held when the record began.
 func (m *machine) hold(o *opened) {
 	if o.held {
-		m.must(decide.Hold(m.state, m.at(), []string{id(o.job)}))
+		m.must(decide.Hold(m.state, m.at(), []string{idOf(o.job)}))
 	}
 }
 
@@ -144,7 +147,7 @@ func (m *machine) act(o *op) {
 	case steer:
 		m.steer(m.record.steered[o.subj])
 		return
-	case retry, retryDead, cancel, kill, hold, release, amend:
+	case retry, retryDead, cancel, doom, kill, hold, release, amend:
 		if m.keys[o.subj] != 0 {
 			m.interfere(o)
 		}
@@ -174,7 +177,7 @@ func (m *machine) act(o *op) {
 // arrive enqueues a job, unless the settings do not admit it.
 func (m *machine) arrive(number int32) {
 	key := m.position + 1
-	events, err := decide.Enqueue(m.state, m.at(), []job.Spec{m.record.jobs[number].spec(id(number))}, false)
+	events, err := decide.Enqueue(m.state, m.at(), []job.Spec{m.record.jobs[number].spec(idOf(number))}, false)
 	if err != nil {
 		if m.record.jobs[number].ended {
 			m.left--
@@ -194,11 +197,16 @@ func (m *machine) arrive(number int32) {
 		m.must(decide.StopWorker(m.state, m.at(), ghost, ""))
 	}
 	m.meter.entered(number, due)
+	if m.stateOf(number).Ended() { // because of a parent
+		m.settled(number)
+	}
 }
 
 func (m *machine) enter(number int32, key job.Position) {
 	m.keys[number] = key
 	m.numbers[key] = number
+	b, _ := m.state.Jobs.Brief(key)
+	m.family.awaits[number] = b.Parents > 0
 }
 
 // set changes a setting, unless the scenario says what it is.
@@ -216,8 +224,7 @@ func (m *machine) set(c change) {
 // interfere does to a job what somebody did to it. If the job is in another state now, it comes too late or
 // too early, and nothing happens.
 func (m *machine) interfere(o *op) {
-	ended := m.stateOf(o.subj).Ended()
-	ids := []string{id(o.subj)}
+	ids := []string{idOf(o.subj)}
 	var events []job.Event
 	var err error
 	switch o.what {
@@ -230,6 +237,9 @@ func (m *machine) interfere(o *op) {
 			}
 			events[retried] = e
 		}
+	case doom:
+		m.doom(o.subj)
+		return
 	case cancel:
 		events, err = decide.Cancel(m.state, m.at(), ids)
 	case kill:
@@ -252,8 +262,10 @@ func (m *machine) interfere(o *op) {
 		m.shorten(a, later(m.now, o.wait))
 		return
 	}
-	if ended && m.record.jobs[o.subj].ended {
-		m.left++
+	if m.over[o.subj] && !m.stateOf(o.subj).Ended() {
+		if m.over[o.subj] = false; m.record.jobs[o.subj].ended {
+			m.left++
+		}
 	}
 	m.settled(o.subj)
 }

@@ -15,6 +15,10 @@
 // simulation of what really was ([Scenario] zero) differs a little from the record; compare the two to see
 // how far the model can be trusted.
 //
+// Jobs wait for those that they come after, and end because of them, as the rules say; those that ended before the record
+// began count by how they did. Deadlines hold at their times. Hooks are jobs of the record: they come when they came, but
+// not before their jobs have ended, and none is made for a job that ends in another way than it did; see [Record.Hooks].
+//
 // The package does not know what a command would do under other conditions: runs do not become slower
 // because more of them share a machine.
 package simulate

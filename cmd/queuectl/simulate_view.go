@@ -17,6 +17,7 @@ type simulationView struct {
 	Set      map[string]string `json:"set"`
 	Workers  *int              `json:"workers"` // null = those that were there
 	Seed     uint64            `json:"seed"`
+	Hooks    int               `json:"hooks"` // of the jobs, those that come as in the record whatever becomes of their jobs
 	Recorded measuresView      `json:"recorded"`
 	AsItWas  measuresView      `json:"as_it_was"`
 	WhatIf   *measuresView     `json:"what_if"` // null = nothing was to be different
@@ -51,7 +52,7 @@ type spreadView struct {
 
 func viewSimulation(sim *simulation) simulationView {
 	v := simulationView{
-		Set: sim.scenario.Set, Workers: optional(sim.scenario.Workers), Seed: sim.scenario.Seed,
+		Set: sim.scenario.Set, Workers: optional(sim.scenario.Workers), Seed: sim.scenario.Seed, Hooks: sim.record.Hooks(),
 		Recorded: viewMeasures(sim.recorded), AsItWas: viewMeasures(sim.asItWas),
 	}
 	v.From, v.To = sim.record.Span()
@@ -188,6 +189,9 @@ func difference(from, to float64) cell {
 func (sim *simulation) hint(s *session) {
 	if open := sim.record.Open(); open > 0 {
 		s.hint(fmt.Sprintf("%s had not ended in the record; what has not takes part, and is not counted", count(open, "job")))
+	}
+	if hooks := sim.record.Hooks(); hooks > 0 && sim.different {
+		s.hint(fmt.Sprintf("%s came as in the record; none is made or left out for jobs that end in another way", count(hooks, "hook")))
 	}
 	if !sim.different {
 		s.hint("nothing is different; --set KEY=VALUE and --workers N say what should be")
