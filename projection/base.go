@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sort"
+	"unsafe"
 
 	"github.com/queuectl/queuectl/job"
 )
@@ -71,7 +72,7 @@ func (l *level) read(section uint16, i int) string {
 	if l.cache[section] == nil {
 		l.cache[section] = make([]string, l.file.Blocks(section))
 	}
-	text := string(data)
+	text := unsafe.String(unsafe.SliceData(data), len(data)) // nobody changes it: see File
 	l.cache[section][i] = text
 	return text
 }
