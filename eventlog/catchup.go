@@ -90,12 +90,14 @@ func (c *core) resume(files []*Snapshot) (*Snapshot, error) {
 }
 
 // rebase lets the State rest on the newest snapshot. err is that of catching up.
-func (c *core) rebase(err error) error {
-	resumer, able := c.state.(Resumer)
-	if err != nil || !able {
-		return err
+func (c *core) rebase(r *request, err error) {
+	if !r.take() {
+		return
 	}
-	return c.store.rebase(resumer.Rebase)
+	if resumer, able := c.state.(Resumer); able && err == nil {
+		r.left, err = c.store.rebase(resumer.Rebase)
+	}
+	r.answer(err)
 }
 
 // broken says that the State could not read a snapshot file that it rests on, and so that what it answered

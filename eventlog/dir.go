@@ -318,21 +318,19 @@ func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
 	s.known = max(min(s.known, s.marks.highest().commit), s.tip.head.Commit)
 }
 
-func (s *dirStore) rebase(fn func([]*Snapshot) bool) error {
+func (s *dirStore) rebase(fn func([]*Snapshot) bool) (left []*Snapshot, err error) {
 	files, err := openChain(s.dir, s.id, s.doubts)
 	if err != nil || len(files) == 0 {
-		return err
+		return nil, err
 	}
 	last := files[len(files)-1]
 	ahead := last.At.Head.Commit > s.tip.head.Commit
 	same := len(s.levels) > 0 && last.At.Head == s.levels[len(s.levels)-1].At.Head
 	if ahead || same || last.Base || !fn(files) {
-		closeAll(files)
-		return nil
+		return files, nil
 	}
-	closeAll(s.levels)
-	s.levels = files
-	return nil
+	left, s.levels = s.levels, files
+	return left, nil
 }
 
 func (s *dirStore) distrust(file *Snapshot, why error) { s.doubts[file.Path()] = why }

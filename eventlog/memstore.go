@@ -54,8 +54,8 @@ func (s *memStore) full() error             { return nil }
 func (s *memStore) tidy(bool) error         { return nil }
 func (s *memStore) holder() string          { return "another handle" }
 
-func (s *memStore) rebase(func([]*Snapshot) bool) error { return nil }
-func (s *memStore) distrust(*Snapshot, error)           {}
+func (s *memStore) rebase(func([]*Snapshot) bool) ([]*Snapshot, error) { return nil, nil }
+func (s *memStore) distrust(*Snapshot, error)                          {}
 
 func (s *memStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
 	s.tip = firstTip(memoryID)

@@ -14,6 +14,7 @@ type request struct {
 	kind      askKind
 	proposals []*Proposal
 	view      func(Head)
+	left      []*Snapshot // by a rebase, for the caller to close; set before done is closed
 
 	decided bool          // all proposals have their Err
 	need    Commit        // must be durable before the answer

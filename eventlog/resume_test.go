@@ -238,6 +238,10 @@ func TestRebase_GivesTheNewestFilesOnce(t *testing.T) {
 	}
 	appendTo(t, l, state, "b")
 	snapshotNow(t, dir, 1)
+	closeFile := first[0].close
+	first[0].close = func() error { // which takes a while: others can use the log meanwhile
+		return errors.Join(l.Peek(t.Context(), func(Head) {}), closeFile())
+	}
 	if files := rebase(); len(files) != 2 || files[1].Check() != nil {
 		t.Errorf("files %v, want two that can be read", files)
 	}

@@ -19,7 +19,7 @@ func (c *core) receive(requests []*request) {
 		case askOpen:
 			c.open(r, err)
 		case askRebase:
-			r.answerIf(waiting, c.rebase(err))
+			c.rebase(r, err)
 		case askWatch:
 			c.unsure = c.store.watch(c.log.quit, c.hint)
 			c.look()

@@ -23,7 +23,8 @@ type store interface {
 	// returns is about the file that it returns as well.
 	rewind(resume func([]*Snapshot) (bad *Snapshot, err error))
 	// rebase calls fn with the newest snapshot, unless it is the one that the State rests on or is ahead of head.
-	rebase(fn func([]*Snapshot) bool) error
+	// It returns the files that are of no use any more, for the caller to close.
+	rebase(fn func([]*Snapshot) bool) (left []*Snapshot, err error)
 	// distrust makes rewind do without a file.
 	distrust(*Snapshot, error)
 
