@@ -186,7 +186,7 @@ func TestAfter_NoInterleavingBreaksTheOrder(t *testing.T) {
 			"retry":  func(t *rapid.T) { do(decide.Retry(w.State, w.at, some(t), true)) },
 			"cancel": func(t *rapid.T) { do(decide.Cancel(w.State, w.at, some(t))) },
 			"purge": func(t *rapid.T) {
-				acted, err := decide.Act(w.State, w.at, decide.Purging(), decide.Chosen{Keys: []job.Position{max(1, w.Jobs.Key(some(t)[0]))}})
+				acted, err := decide.Act(w.State, w.at, decide.Clearing(0), decide.Chosen{Keys: []job.Position{max(1, w.Jobs.Key(some(t)[0]))}})
 				do(acted.Events, err)
 			},
 			"cascade": func(t *rapid.T) {

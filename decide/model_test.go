@@ -315,7 +315,7 @@ func TestRules_AnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 			},
 			"act": func(t *rapid.T) {
 				a := rapid.SampledFrom([]decide.Action{
-					decide.Cancelling(), decide.Retrying(decide.Retries{Keep: rapid.Bool().Draw(t, "keep")}), decide.Holding(), decide.Releasing(), decide.Editing(drawEdit(t)), decide.Purging(),
+					decide.Cancelling(), decide.Retrying(decide.Retries{Keep: rapid.Bool().Draw(t, "keep")}), decide.Holding(), decide.Releasing(), decide.Editing(drawEdit(t)), decide.Purging(), decide.Clearing(0),
 				}).Draw(t, "action")
 				a.Every = time.Duration(rapid.IntRange(0, 2).Draw(t, "every")) * time.Second
 				words := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "all", "last", "1-20"}), 0, 2).Draw(t, "words")

@@ -148,7 +148,23 @@ func Purging() Action {
 	}
 }
 
-// joinPurged makes one event of those that [Purging] has about one job each.
+// Clearing lets jobs that have ended leave the state as [Purging] does: those that had ended at or before a time (Unix
+// nanoseconds), 0 = whenever that was.
+func Clearing(until int64) Action {
+	return Action{
+		States: []job.State{job.Completed, job.Dead, job.Cancelled}, want: "only completed, dead and cancelled jobs can be forgotten",
+		rule: func(s *State, b *projection.Brief, _ *turn) (job.Event, error) {
+			if until != 0 {
+				if j, _ := s.Jobs.Job(b.Key); j.FinishedAt.UnixNano() > until {
+					return nil, &StateError{State: b.State, Want: "it ended later than that"}
+				}
+			}
+			return &job.JobsPurged{Jobs: []job.Position{b.Key}}, nil
+		},
+	}
+}
+
+// joinPurged makes one event of those that [Purging] and [Clearing] have about one job each.
 func joinPurged(events []job.Event) []job.Event {
 	if len(events) == 0 || job.KindOf(events[0]) != job.KindJobsPurged {
 		return events

@@ -266,7 +266,7 @@ type JobsForgotten struct {
 	Jobs    uint64 // how many they are
 }
 
-// JobsPurged lets single dead jobs leave the state. They stay in the log.
+// JobsPurged lets single jobs that have ended leave the state. They stay in the log.
 type JobsPurged struct{ Jobs []Position } // ascending, each once
 
 // WorkerStarted makes a worker known. Its own Position is the worker's number.

@@ -209,7 +209,7 @@ func (c *chronicle) verb(t *rapid.T) {
 	c.decided(func(s *decide.State) ([]job.Event, error) {
 		switch which {
 		case 5:
-			acted, err := decide.Act(s, c.at, decide.Purging(), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})
+			acted, err := decide.Act(s, c.at, decide.Clearing(0), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})
 			return acted.Events, err
 		case 4:
 			acted, err := decide.Act(s, c.at, decide.Editing(edit), decide.Chosen{Keys: []job.Position{s.Jobs.Key(id)}})

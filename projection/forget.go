@@ -50,16 +50,17 @@ func (p *Projection) purged(at job.At, e *job.JobsPurged) error {
 	last := job.Position(0)
 	for _, key := range e.Jobs {
 		f, known := p.look(key)
-		if !known || f.record.state != job.Dead || key <= last {
-			return p.misfit(at, e, "the jobs must be dead, and named once, in order")
+		if !known || !f.record.state.Ended() || key <= last {
+			return p.misfit(at, e, "the jobs must have ended, and be named once, in order")
 		}
 		last = key
 	}
 	p.revived = at.Position
 	for _, key := range e.Jobs {
 		j, _ := p.bring(key)
-		p.queueOf(j.record()).counts[job.Dead]--
-		p.counts[job.Dead]--
+		state := j.record().state
+		p.queueOf(j.record()).counts[state]--
+		p.counts[state]--
 		p.dropJob(j, 0)
 	}
 	for n, first := range p.jobs.firsts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/queuectl/queuectl/decide"
 	"github.com/queuectl/queuectl/eventlog"
@@ -11,7 +12,7 @@ import (
 	"github.com/queuectl/queuectl/projection"
 )
 
-// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing], [Editing] and [Purging].
+// Action is what [Queue.Act] does to jobs: see [Retrying], [Cancelling], [Killing], [Holding], [Releasing], [Editing], [Purging] and [Clearing].
 type Action = decide.Action
 
 // Retries say how jobs are retried.
@@ -40,6 +41,15 @@ func Editing(e Edit) Action { return decide.Editing(e) }
 
 // Purging lets dead jobs leave the queue, as [Queue.Forget] does, and removes what their runs printed.
 func Purging() Action { return decide.Purging() }
+
+// Clearing lets jobs that ended at or before a time leave the queue singly, as [Queue.Forget] does for all of them, and
+// removes what their runs printed. The zero time is no bound.
+func Clearing(until time.Time) Action {
+	if until.IsZero() {
+		return decide.Clearing(0)
+	}
+	return decide.Clearing(until.UnixNano())
+}
 
 // Select returns the jobs that the words name and the filter selects, of those that were not named
 // only what the action is for: see [projection.Projection.Select]. Errors:
@@ -94,7 +104,7 @@ func (e *PartialError) Unwrap() error { return e.Err }
 type Acted struct {
 	Keys []job.Position // of the jobs that were acted on, in the order of the selection
 	Left int            // jobs that were left out: since they were selected, they have changed
-	// Outputs are the files of output that were removed, by [Purging] only.
+	// Outputs are the files of output that were removed, by [Purging] and [Clearing] only.
 	Outputs int
 }
 

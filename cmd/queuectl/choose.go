@@ -110,12 +110,13 @@ func (c *deadFlags) filter(s *session) (projection.Filter, error) {
 // deed is what a command does to jobs, and how it says so.
 type deed struct {
 	action   queue.Action
-	verb     string // "cancel"
-	command  string // "dlq retry"; "" = verb
-	done     string // "Requested cancellation of", in front of an id
-	destroys string // what is lost; "" = nothing that could not be had back
-	gone     bool   // the jobs are not there any more: it is asked about even if they were named
-	empty    string // what to say if nothing matched; "" = as usual
+	selects  []job.State // of jobs that nobody named only these, if no states are given; nil = what the action is for
+	verb     string      // "cancel"
+	command  string      // "dlq retry"; "" = verb
+	done     string      // "Requested cancellation of", in front of an id
+	destroys string      // what is lost; "" = nothing that could not be had back
+	gone     bool        // the jobs are not there any more: it is asked about even if they were named
+	empty    string      // what to say if nothing matched; "" = as usual
 }
 
 // act does something to the jobs that were chosen.
@@ -134,7 +135,7 @@ func (n *nameArgs) act(ctx context.Context, s *session, f projection.Filter, d d
 		return err
 	}
 	return s.existing(ctx, func(q *queue.Queue) error {
-		sel, err := q.Select(ctx, d.action, n.IDs, f)
+		sel, err := d.choose(ctx, q, n.IDs, f)
 		if err != nil {
 			return err
 		}
@@ -149,6 +150,21 @@ func (n *nameArgs) act(ctx context.Context, s *session, f projection.Filter, d d
 		}
 		return d.carryOut(ctx, s, q, sel)
 	})
+}
+
+// choose selects the jobs. What is always asked about is tried first: the question is about what would be done.
+func (d *deed) choose(ctx context.Context, q *queue.Queue, words []string, f projection.Filter) (projection.Selection, error) {
+	fit := d.action
+	if d.selects != nil {
+		fit.States = d.selects
+	}
+	sel, err := q.Select(ctx, fit, words, f)
+	if err == nil && d.gone {
+		var would queue.Acted
+		would, err = q.Try(ctx, d.action, sel)
+		sel.Keys = would.Keys
+	}
+	return sel, err
 }
 
 // checkStates refuses states that the deed is not for.

@@ -3,18 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/queuectl/queuectl/job"
+	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
 
 type cleanCmd struct {
-	State     []job.State `placeholder:"STATE,..." help:"Which: completed, dead, cancelled. Default: completed and cancelled."`
-	OlderThan string      `placeholder:"DURATION" help:"Only jobs that ended at least so long ago, such as 7d."`
-	DryRun    bool        `help:"Only say how many they are."`
-	Yes       bool        `short:"y" help:"Do not ask."`
+	chooseFlags
+	OlderThan string `placeholder:"DURATION" help:"Only jobs that ended at least so long ago, such as 7d."`
 }
 
 // Help is shown below the usage line.
@@ -24,9 +24,16 @@ and what they printed is removed. What happened to them stays in the log: see 'q
 Workers do so by themselves, after retention_completed (for completed and cancelled jobs) and
 retention_dead: see 'queuectl config list'.
 
+Without ids or flags that say more, it is about all completed and cancelled jobs. Dead ones are only
+forgotten if they are named or --state says so.
+
+` + selectorHelp + `
+
 Examples:
 
   queuectl clean --dry-run
+  queuectl clean job1 --yes
+  queuectl clean --queue mail --tag team=web --dry-run
   queuectl clean --older-than 1d --yes
   queuectl clean --state dead --older-than 90d --reason 'nobody asked for them'`
 }
@@ -44,6 +51,25 @@ func (c *cleanCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	f, err := c.filter(s)
+	if err != nil {
+		return err
+	}
+	if f.States = nil; len(c.IDs) == 0 && reflect.DeepEqual(f, projection.Filter{}) {
+		return c.byRule(ctx, s, states, until)
+	}
+	f.States = c.State
+	if c.OlderThan == "" {
+		until = time.Time{} // whatever the clocks say
+	}
+	return c.act(ctx, s, f, deed{
+		action: queue.Clearing(until), selects: states, verb: "forget", command: "clean", done: "Forgot", gone: true,
+		destroys: "and remove what they printed",
+	})
+}
+
+// byRule forgets all jobs of the states that had ended by then.
+func (c *cleanCmd) byRule(ctx context.Context, s *session, states []job.State, until time.Time) error {
 	return s.existing(ctx, func(q *queue.Queue) error {
 		if !c.Yes || c.DryRun {
 			would, err := forget(ctx, q, states, until, true)

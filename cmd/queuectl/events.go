@@ -148,7 +148,7 @@ func eventWords(e job.Event) (what, details string) {
 	case job.JobsForgotten:
 		return "jobs forgotten", fmt.Sprintf("%s of queue %s, through position %d", count(int(e.Jobs), e.State.String()+" job"), e.Queue, e.Through)
 	case *job.JobsPurged:
-		return "jobs purged", count(len(e.Jobs), "dead job")
+		return "jobs purged", count(len(e.Jobs), "job")
 	case *job.WorkerStarted:
 		return "worker started", fmt.Sprintf("%s, %s", e.ID, count(int(e.Slots), "slot"))
 	case job.WorkerStopped:
