@@ -105,6 +105,8 @@ func Look(ctx context.Context, opt Options) (*Diagnosis, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, errNothingThere):
+		case errors.Is(err, eventlog.ErrNewer):
+			v.say(Bad, err.Error(), "install the newer queuectl")
 		case err != nil:
 			v.say(Note, "not looked at here: "+err.Error(), "")
 		case before == len(v.found.Findings):

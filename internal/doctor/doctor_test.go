@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 	"github.com/queuectl/queuectl/scheduler/lease"
@@ -195,6 +196,33 @@ func TestLook_AtADamagedLogGoesOn(t *testing.T) {
 	if !d.Damaged {
 		t.Error("a log that is gone is not damaged")
 	}
+}
+
+// nothing is a state that takes in no event.
+type nothing struct{}
+
+func (nothing) Fold(*eventlog.Entry) error { return nil }
+func (nothing) Reset()                     {}
+
+func TestLook_AtALogOfALaterLevel(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, err := eventlog.Open(t.Context(), dir, nothing{}, eventlog.Options{
+		Create: func(id eventlog.LogID) (eventlog.Meta, []eventlog.Event) {
+			created := job.LogCreated{LogID: id, Format: 1, Level: job.Level + 1}
+			return eventlog.Meta{}, []eventlog.Event{{Kind: uint16(job.KindLogCreated), Data: job.AppendEvent(nil, created)}}
+		},
+	})
+	if err == nil {
+		err = log.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := look(t, dir)
+	want(t, d, "log", Bad, "→ install the newer queuectl")
+	want(t, d, "size", OK, "log ")
+	want(t, d, "workers", Note, "not looked at here: the queue could not be opened")
 }
 
 func TestLook_AtALargeLogIsOneAtItsEnd(t *testing.T) {

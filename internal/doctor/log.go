@@ -41,6 +41,8 @@ func (v *visit) log(ctx context.Context) error {
 		return err
 	}
 	if v.status, err = v.q.Status(ctx); err != nil {
+		v.close()
+		v.q = nil
 		return err
 	}
 	if v.bytes.log() > wholly {
