@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("QUEUECTL_DIR", filepath.Join(env.WorkDir, "q"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("TERM", "xterm")
+			env.Setenv("EVIL", "x\x1b]0;owned\a\x1b[31mred\b\r\u202e") // for a terminal
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("TZ", "UTC")
 			env.Setenv("LC_ALL", "C.UTF-8")

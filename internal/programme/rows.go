@@ -176,6 +176,16 @@ var table = []row{
 		},
 	},
 	{
+		name: "security", about: "texts of strangers on a terminal, exchanged lock files, secrets that others may read",
+		figure: "tests", usual: "all", weight: 1,
+		parts: []part{
+			{pkg: "cmd/queuectl", test: "^TestPlain_"},
+			{pkg: "eventlog", test: "^TestAppend_ToADirectory|^TestAppend_WaitingForTheLockOfADirectory"},
+			{pkg: "internal/secret", test: "^Test"},
+			{pkg: "queue", test: "^TestSecrets_|^TestEnvironment_"},
+		},
+	},
+	{
 		name: "upgrade", about: "what earlier releases wrote",
 		figure: "tests", usual: "all", weight: 1,
 		parts: []part{
