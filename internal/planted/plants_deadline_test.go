@@ -37,4 +37,14 @@ var plantsInDeadlines = []plant{
 		edits: []edit{{"internal/secret/secret.go", "open != 0 &&", "open > 0o100 &&"}},
 		pkg:   "internal/secret", test: "TestGet_RefusesWhatOthersMayReadOrChange",
 	},
+	{
+		name:  "a job that is dead at its enqueue makes later ones be passed over",
+		edits: []edit{{"projection/after.go", "if at.Position != key+1 {", "if at.Position != 0 {"}},
+		pkg:   "decide", test: "TestCascade_GoesOnBehindAChildThatEndsAtItsEnqueue",
+	},
+	{
+		name:  "a hook takes an id that its commit gives to another job",
+		edits: []edit{{"decide/enqueue.go", ", taken: b.wanted}", "}"}},
+		pkg:   "decide", test: "TestHook_OfAReplacedParentsChildMakesWayForTheIDsOfTheBatch",
+	},
 }
