@@ -172,6 +172,7 @@ func fills(todo []segmentInfo) bool {
 // sealed lists the segments that are to be archived, and those that are and should have left. Which
 // is the last commit of one, its successor says: the last segments of a log are in log.
 func (a *archiver) sealed() (todo []segmentInfo, err error) {
+	a.disk.at(pointList)
 	segments, bad, err := listSegments(a.dir)
 	if err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (a *archiver) lock(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	for {
-		ok, err := lock.TryExclusive()
+		ok, err := a.disk.take(lock, lockTry)
 		switch {
 		case err == nil && ok:
 			return func() { lock.Close() }, nil
@@ -226,6 +227,7 @@ func (a *archiver) lock(ctx context.Context) (unlock func(), err error) {
 
 // end is where the last archive ends, the beginning of the log if there is none.
 func (a *archiver) end() (tip, error) {
+	a.disk.at(pointList)
 	files, bad, err := listArchives(a.dir)
 	if err != nil {
 		return tip{}, err
@@ -284,6 +286,7 @@ func (a *archiver) remove(segments []segmentInfo) error {
 		return nil
 	}
 	for _, s := range segments {
+		a.disk.at(pointRemove)
 		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove archived segment: %w", err)
 		}

@@ -21,6 +21,7 @@ func (a *archiver) make(ctx context.Context, end tip, segments []segmentInfo) (t
 	}
 	first, last := segments[0].first, segments[len(segments)-1].last
 	if err == nil {
+		a.disk.at(pointRename)
 		err = os.Rename(temp, a.path(archiveName(first, last)))
 	}
 	if err != nil {

@@ -72,6 +72,9 @@ type disk struct {
 	reserve  func(*os.File, int64) (bool, error)
 	rewrite  func(f *os.File, from, to int64) error
 	writeAt  func(f *os.File, b []byte, offset int64) (int, error) // of the D file
+
+	lock func(*file.Lock, lockHow) (bool, error) // nil = as it is
+	step func(point)                             // nil = nobody is told
 }
 
 var realDisk = disk{
@@ -81,6 +84,7 @@ var realDisk = disk{
 
 // write makes a file of what fill writes, durably but for its name.
 func (d disk) write(path string, fill func(*os.File) error) error {
+	d.at(pointMake)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -124,6 +128,7 @@ func openDir(dir string, opt *Options) (*dirStore, error) {
 			return nil, err
 		}
 	}
+	s.disk.at(pointFormat)
 	s.id, err = readFormat(dir)
 	if errors.Is(err, ErrNoLog) && opt.Create != nil && !opt.ReadOnly {
 		s.id, err = s.create()
@@ -178,6 +183,7 @@ func (s *dirStore) current() error {
 	if s.lock == nil {
 		return nil
 	}
+	s.disk.at(pointLook)
 	ok, err := s.lock.Current()
 	if err != nil || ok {
 		return err
@@ -207,7 +213,7 @@ func (s *dirStore) rewound() error {
 }
 
 func (s *dirStore) tryLock() (bool, error) {
-	ok, err := s.lock.TryExclusive()
+	ok, err := s.disk.take(s.lock, lockTry)
 	if errors.Is(err, fs.ErrClosed) { // by unlock
 		var lock *file.Lock
 		if lock, err = s.lockAgain(); err == nil {
@@ -266,7 +272,7 @@ func (s *dirStore) await(<-chan struct{}) (hold, drop func(), err error) {
 		}
 		drop = func() { lock.Close() } // lets it go
 		current := false
-		if err = lock.Exclusive(); err == nil {
+		if _, err = s.disk.take(lock, lockWait); err == nil {
 			current, err = lock.Current()
 		}
 		if err != nil {
@@ -284,9 +290,11 @@ func (s *dirStore) holder() string { return s.lock.Holder() }
 
 // unlock lets A go. Should that ever fail, closing the descriptor does it, and tryLock opens another.
 func (s *dirStore) unlock() {
+	s.disk.at(pointUnlock)
 	if err := s.lock.Unlock(); err != nil {
 		s.lock.Close()
 	}
+	s.disk.at(pointFree)
 }
 
 func (s *dirStore) rewind(resume func([]*Snapshot) (*Snapshot, error)) {
@@ -370,7 +378,10 @@ func (s *dirStore) reaches(at Checkpoint) bool {
 }
 
 // highest returns the highest commit that is known to be durable, by the D file or a snapshot.
-func (s *dirStore) highest() Commit { return max(s.marks.highest().commit, s.promise) }
+func (s *dirStore) highest() Commit {
+	s.disk.at(pointMarks)
+	return max(s.marks.highest().commit, s.promise)
+}
 
 // leaveTail drops the descriptors of the tail.
 func (s *dirStore) leaveTail() {

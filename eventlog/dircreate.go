@@ -69,6 +69,7 @@ func (s *dirStore) makeParents(dir string) error {
 	}
 	// It is there if another process was faster, or if it is a link that leads nowhere: then the
 	// next step fails.
+	s.disk.at(pointMake)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory: %w", err)
 	}
@@ -77,6 +78,7 @@ func (s *dirStore) makeParents(dir string) error {
 
 // vacant returns an error if the directory is one in which no log may be made.
 func (s *dirStore) vacant() error {
+	s.disk.at(pointFormat)
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("create log: %w", err)
@@ -113,6 +115,7 @@ func (s *dirStore) build() (tip, error) {
 	end.offset = int64(len(entry))
 	end.head = Head{Commit: 1, Position: Position(len(events)), Hash: sum}
 
+	s.disk.at(pointMake)
 	temp, err := os.MkdirTemp(s.dir, tempPrefix)
 	if err != nil {
 		return tip{}, err
@@ -134,6 +137,7 @@ func (s *dirStore) build() (tip, error) {
 	if err := s.disk.syncDir(temp); err != nil {
 		return tip{}, err
 	}
+	s.disk.at(pointRename)
 	err = os.Rename(temp, filepath.Join(s.dir, logDir))
 	if _, there := os.Stat(s.path(formatFile)); there == nil {
 		err = nil // ours, or that of another process
@@ -142,6 +146,7 @@ func (s *dirStore) build() (tip, error) {
 }
 
 func (s *dirStore) writeFile(path string, data []byte) error {
+	s.disk.at(pointMake)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

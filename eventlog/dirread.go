@@ -77,6 +77,7 @@ func (s *dirStore) read(fold func(*Entry) error, to bounds) error {
 // readArchived reads the segment at tip, which is neither in log nor sealed. It reports if it came
 // to its very end: then another follows.
 func (s *dirStore) readArchived(fold func(*Entry) error, to bounds) (bool, error) {
+	s.disk.at(pointOpen)
 	segment, err := s.archive.open(s.tip.segment)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, s.missing()
@@ -115,6 +116,7 @@ func (s *dirStore) missing() error {
 func (s *dirStore) followed() (bool, error) {
 	next := s.tip.head.Commit + 1
 	for _, sub := range []string{logDir, sealedDir} {
+		s.disk.at(pointNext)
 		if there, err := exists(s.root, sub+"/"+segmentName(next)); err != nil || there {
 			return there, err
 		}
@@ -122,6 +124,7 @@ func (s *dirStore) followed() (bool, error) {
 	if there, err := exists(s.root, logDir+"/"+segmentName(s.tip.segment)); err != nil || there {
 		return false, err
 	}
+	s.disk.at(pointOpen)
 	// What was not sealed yet may have moved twice meanwhile, or was pruned: then whoever reads it will tell, too.
 	var err error
 	switch _, err = s.archive.open(next); {
@@ -138,6 +141,7 @@ func (s *dirStore) followed() (bool, error) {
 // without having written to this one first, all under A. So where it was seen under A that none follows, none does
 // while the segment is as large as it was: two looks for names less for each append.
 func (s *dirStore) readTail(fold func(*Entry) error, to bounds) (bool, error) {
+	s.disk.at(pointTail)
 	info, err := s.tail.f.Stat()
 	if err != nil {
 		return false, fmt.Errorf("read segment: %w", err)
@@ -160,6 +164,7 @@ func (s *dirStore) scanTail(r io.ReaderAt, size int64, fold func(*Entry) error, 
 	if size-s.tip.offset > to.size {
 		return false, errBehind
 	}
+	s.disk.at(pointRead)
 	s.scanner.reset(r, size)
 	defer s.shrink()
 	for s.tip.head.Commit < to.through {
@@ -187,12 +192,14 @@ func (s *dirStore) shrink() {
 // that leaves it meanwhile is in sealed by then.
 func (s *dirStore) openSegment(first Commit) (*os.File, error) {
 	name := segmentName(first)
+	s.disk.at(pointOpen)
 	f, err := os.OpenFile(s.path(name), s.flag(), 0)
 	if denied(err) && !s.noWrit {
 		s.noWrit = true
 		err = fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
+		s.disk.at(pointOpen)
 		f, err = os.Open(filepath.Join(s.dir, sealedDir, name))
 	}
 	if err != nil {
@@ -242,7 +249,7 @@ func (s *dirStore) followDurable(fold func(*Entry) error) error {
 // promised is what the segments prove durable, for want of a D: not the newest commits, but all
 // that they say of the others.
 func (s *dirStore) promised() (Commit, error) {
-	r, err := newReader(newDirSource(s.dir, s.id), s.id, math.MaxUint64)
+	r, err := newReader(s.source(), s.id, math.MaxUint64)
 	if err != nil {
 		return 0, err
 	}

@@ -73,6 +73,7 @@ func (s *dirStore) refresh(fold func(*Entry) error, near bool) ([]Repair, error)
 
 // examine judges where reading has stopped. promised is known to be durable.
 func (s *dirStore) examine(promised Commit) (verdict, error) {
+	s.disk.at(pointList)
 	segments, bad, err := listSegments(s.dir)
 	if err != nil {
 		return verdict{}, err
@@ -138,6 +139,7 @@ func (s *dirStore) quarantine(size int64) (string, error) {
 	for n := 1; errors.Is(err, fs.ErrExist); n++ {
 		name = copyName(s.tip, n)
 		path := filepath.Join(dir, name)
+		s.disk.at(pointMake)
 		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) && s.unfinished(path, torn) {
 			f, err = os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)

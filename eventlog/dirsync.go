@@ -29,6 +29,7 @@ func (s *dirStore) prove() error {
 	if s.marks.f == nil {
 		_ = s.marks.open(s.dir, os.O_RDWR|os.O_CREATE) // D only ever saves work
 	}
+	s.disk.at(pointMarks)
 	d := s.marks.highest()
 	from := int64(0)
 	if d.segment == s.tip.segment {
@@ -119,6 +120,7 @@ func (s *dirStore) sync(need Commit) error {
 		s.leaveTail() // a second sync of it would prove nothing
 		return err
 	}
+	s.disk.at(pointLook)
 	if current, err := s.lock.Current(); err != nil || !current {
 		s.leaveTail()
 		return errRepaired
@@ -157,6 +159,7 @@ func (s *dirStore) durable(need Commit) (Commit, error) {
 	if s.known >= need {
 		return s.known, nil
 	}
+	s.disk.at(pointMarks)
 	s.known = max(s.known, s.marks.highest().commit)
 	return s.known, nil
 }
@@ -193,6 +196,7 @@ func (s *dirStore) seal() error {
 	}
 	for _, first := range names[:max(0, len(names)-2)] {
 		name := segmentName(first)
+		s.disk.at(pointRename)
 		err := os.Rename(s.path(name), filepath.Join(sealed, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("seal segment: %w", err)
@@ -212,6 +216,7 @@ func (s *dirStore) seal() error {
 // makeDir makes a directory in dir, unless it is there. Whoever made it may not have made its name
 // durable yet, so that is done once by everybody who puts something there.
 func (s *dirStore) makeDir(path string) error {
+	s.disk.at(pointMake)
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory: %w", err)
 	}
@@ -228,6 +233,7 @@ func (s *dirStore) makeDir(path string) error {
 // segments lists the segments in log, in order. It stops at a name that looks like one and is none:
 // tidwall/wal would take it for one, and act on it.
 func (s *dirStore) segments() ([]Commit, error) {
+	s.disk.at(pointList)
 	entries, err := os.ReadDir(s.path(""))
 	if err != nil {
 		return nil, fmt.Errorf("list segments: %w", err)

@@ -69,7 +69,10 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 			return notCommitted(err)
 		}
 	}
-	if err := s.writer.log.Write(uint64(h.Commit), frame); err != nil {
+	s.disk.at(pointWrite)
+	err = s.writer.log.Write(uint64(h.Commit), frame)
+	s.disk.at(pointWritten)
+	if err != nil {
 		return s.mend(end, fmt.Errorf("write commit %d: %w", h.Commit, err))
 	}
 	s.tip = end
@@ -93,6 +96,7 @@ func (s *dirStore) prepare() error {
 		return nil
 	}
 	w.release()
+	s.disk.at(pointHandle)
 	log, err := wal.Open(s.path(""), &wal.Options{
 		NoSync:           true, // see sync
 		SegmentSize:      s.limit(),
@@ -208,6 +212,7 @@ func (s *dirStore) landed(end tip) (bool, error) {
 // truncate cuts the tail off at tip, for good. done says that it is cut, though with an error it
 // may not last.
 func (s *dirStore) truncate() (done bool, err error) {
+	s.disk.at(pointCut)
 	if err := s.tail.f.Truncate(s.tip.offset); err != nil {
 		return false, fmt.Errorf("cut segment: %w", err)
 	}

@@ -173,6 +173,7 @@ func (p *pruner) run(ctx context.Context, through Commit) (Pruned, error) {
 	}
 	temp, paths := p.temp(), basePaths(p.dir, through)
 	if err == nil {
+		p.disk.at(pointRename)
 		err = os.Rename(temp[0], paths[0])
 	}
 	if err != nil {
@@ -181,6 +182,7 @@ func (p *pruner) run(ctx context.Context, through Commit) (Pruned, error) {
 		return Pruned{}, err
 	}
 	// From here on it has happened. Who finds one of the two has enough.
+	p.disk.at(pointRename)
 	if err := os.Rename(temp[1], paths[1]); err != nil {
 		return did, err
 	}
@@ -260,6 +262,7 @@ func (a *archiver) removePruned() error {
 		if f.last > begins {
 			continue
 		}
+		a.disk.at(pointRemove)
 		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove what was pruned: %w", err)
 		}
@@ -273,6 +276,7 @@ func (a *archiver) removePruned() error {
 	}
 	for _, entry := range entries {
 		if c, ok := baseFile(entry.Name()); ok && c < begins {
+			a.disk.at(pointRemove)
 			_ = os.Remove(filepath.Join(a.dir, baseDir, entry.Name())) // on Windows not while somebody rests on it: the next one tries again
 		}
 	}
@@ -296,6 +300,7 @@ func (a *archiver) mendBase() error {
 	if err := a.copyBase(check.Path, temp); err != nil {
 		return err
 	}
+	a.disk.at(pointRename)
 	if err := os.Rename(temp, paths[0]); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type RepairOptions struct {
 // Errors: as of MakePlan; ErrReadOnly; ErrNetworkFS; that of Confirm, or of a file that cannot be
 // moved or copied.
 func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error) {
-	plan, err := MakePlan(ctx, dir)
+	plan, err := planOn(ctx, dir, opt.disk)
 	if err != nil || len(plan.Damage) == 0 {
 		return plan, err
 	}
@@ -59,7 +59,7 @@ func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error
 		return nil, fmt.Errorf("lock log: %w", err)
 	}
 	defer s.unlock()
-	room, ok, err := roomOf(s.dir)
+	room, ok, err := roomOf(s.dir, s.disk)
 	if err == nil && !ok {
 		err = errors.New("a snapshot is being written at the moment: try again")
 	}
@@ -67,7 +67,7 @@ func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error
 		return nil, fmt.Errorf("repair log: %w", err)
 	}
 	defer room.Close()
-	archives, ok, err := archivesOf(s.dir)
+	archives, ok, err := archivesOf(s.dir, s.disk)
 	if err == nil && !ok {
 		err = errors.New("the log is being archived at the moment: try again")
 	}
@@ -75,7 +75,7 @@ func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error
 		return nil, fmt.Errorf("repair log: %w", err)
 	}
 	defer archives.Close()
-	if plan, err = makePlan(ctx, newDirSource(s.dir, s.id)); err != nil || len(plan.Damage) == 0 {
+	if plan, err = makePlan(ctx, s.source()); err != nil || len(plan.Damage) == 0 {
 		return plan, err
 	}
 	if opt.Confirm != nil {
@@ -93,16 +93,16 @@ func RepairLog(ctx context.Context, dir string, opt RepairOptions) (*Plan, error
 }
 
 // roomOf keeps others from writing snapshot files.
-func roomOf(dir string) (io.Closer, bool, error) {
+func roomOf(dir string, d disk) (io.Closer, bool, error) {
 	if _, err := os.Lstat(filepath.Join(dir, snapshotDir)); errors.Is(err, fs.ErrNotExist) {
 		return io.NopCloser(nil), true, nil // nobody has written any
 	}
-	room, ok, err := LockSnapshots(dir)
+	room, ok, err := lockSnapshots(dir, d)
 	return room, ok, err
 }
 
 // archivesOf keeps others from archiving.
-func archivesOf(dir string) (io.Closer, bool, error) {
+func archivesOf(dir string, d disk) (io.Closer, bool, error) {
 	lock, err := file.OpenExistingLock(filepath.Join(dir, archiveDir, archiveLock))
 	if errors.Is(err, fs.ErrNotExist) {
 		return io.NopCloser(nil), true, nil // nobody ever has
@@ -110,7 +110,7 @@ func archivesOf(dir string) (io.Closer, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	ok, err := lock.TryExclusive()
+	ok, err := d.take(lock, lockTry)
 	if !ok {
 		lock.Close() // not held
 	}
@@ -208,6 +208,7 @@ func (r *repair) copy(p Piece) error {
 		return err
 	}
 	defer from.Close() // only read
+	r.s.disk.at(pointMake)
 	to, err := os.OpenFile(r.folder.place(p), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -226,6 +227,7 @@ func (r *repair) copy(p Piece) error {
 // renew replaces the lock file by another that this process holds.
 func (r *repair) renew() error {
 	temp := r.s.path(lockFile + ".new")
+	r.s.disk.at(pointMake)
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -233,7 +235,8 @@ func (r *repair) renew() error {
 	if err != nil {
 		return err
 	}
-	if err = lock.Exclusive(); err == nil {
+	if _, err = r.s.disk.take(lock, lockWait); err == nil {
+		r.s.disk.at(pointRename)
 		err = lock.Rename(r.s.path(lockFile))
 	}
 	if err != nil {
@@ -267,6 +270,7 @@ func (r *repair) settle() error {
 	if path == r.s.path(name) {
 		return r.s.disk.syncDir(r.s.path(""))
 	}
+	r.s.disk.at(pointRename)
 	if err := os.Rename(path, r.s.path(name)); err != nil {
 		return err
 	}
@@ -293,6 +297,7 @@ func (r *repair) cut() error {
 		if err != nil {
 			return err
 		}
+		r.s.disk.at(pointCut)
 		if err = f.Truncate(p.Offset); err == nil {
 			err = r.s.disk.datasync(f)
 		}
@@ -310,6 +315,7 @@ func (r *repair) move() error {
 		if p.kind != pieceWhole {
 			continue
 		}
+		r.s.disk.at(pointRename)
 		if err := os.Rename(p.Path, r.folder.place(p)); err != nil {
 			return err
 		}

@@ -68,6 +68,7 @@ func (s *dirStore) repairFolder(pieces []Piece) (repairFolder, error) {
 		if d.fits(pieces) {
 			return d, s.disk.syncDir(quarantine)
 		}
+		s.disk.at(pointMake)
 		if err := os.Mkdir(next.path, 0o700); err != nil {
 			return d, fmt.Errorf("make directory: %w", err)
 		}
@@ -127,6 +128,7 @@ func (d repairFolder) note(pieces []Piece) error {
 	if err := d.s.writeFile(temp, b.Bytes()); err != nil {
 		return err
 	}
+	d.s.disk.at(pointRename)
 	if err := os.Rename(temp, filepath.Join(d.path, repairBegun)); err != nil {
 		return err
 	}
@@ -134,6 +136,7 @@ func (d repairFolder) note(pieces []Piece) error {
 }
 
 func (d repairFolder) done() error {
+	d.s.disk.at(pointRename)
 	if err := os.Rename(filepath.Join(d.path, repairBegun), filepath.Join(d.path, repairDone)); err != nil {
 		return err
 	}

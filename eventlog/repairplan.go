@@ -45,11 +45,16 @@ const (
 // what seems to be damage it waits for the append lock. Errors: ErrNoLog, ErrNotOurs, ErrNewer, that
 // of ctx, or of a file that cannot be read.
 func MakePlan(ctx context.Context, dir string) (*Plan, error) {
+	return planOn(ctx, dir, nil)
+}
+
+func planOn(ctx context.Context, dir string, d *disk) (*Plan, error) {
 	id, err := readFormat(dir)
 	if err != nil {
 		return nil, err
 	}
 	src := newDirSource(dir, id)
+	src.disk = d
 	plan, err := makePlan(ctx, src)
 	if err != nil || len(plan.Damage) == 0 && plan.Torn == nil {
 		return plan, err

@@ -216,7 +216,7 @@ func lockSnapshots(dir string, disk disk) (room *SnapshotRoom, ok bool, err erro
 	if err != nil {
 		return nil, false, err
 	}
-	if ok, err = lock.TryExclusive(); !ok {
+	if ok, err = disk.take(lock, lockTry); !ok {
 		lock.Close() // not held
 		return nil, false, err
 	}
@@ -245,6 +245,7 @@ func (r *SnapshotRoom) Write(from Head, at Checkpoint, fill func(*SnapshotWriter
 	temp := filepath.Join(r.dir, snapshotDir, unfinished)
 	err = r.disk.write(temp, func(f *os.File) error { return writeSnapshot(f, r.id, from, at, fill) })
 	if err == nil {
+		r.disk.at(pointRename)
 		err = os.Rename(temp, span.path(r.dir))
 	}
 	if err != nil {
@@ -266,6 +267,7 @@ func (r *SnapshotRoom) tidy(before []snapshotSpan) error {
 	used := slices.Concat(chain(spans, ^Commit(0)), chain(before, ^Commit(0)))
 	for _, s := range spans {
 		if !slices.Contains(used, s) {
+			r.disk.at(pointRemove)
 			_ = os.Remove(s.path(r.dir)) // on Windows not while somebody has it open: the next writer tries again
 		}
 	}

@@ -44,9 +44,19 @@ type dirSource struct {
 	dir     string
 	id      LogID
 	archive *archive // nil = one is made for each segment that is read from there
+	disk    *disk    // nil = the real one
 }
 
-func newDirSource(dir string, id LogID) dirSource { return dirSource{dir, id, newArchive(dir, id)} }
+func newDirSource(dir string, id LogID) dirSource {
+	return dirSource{dir: dir, id: id, archive: newArchive(dir, id)}
+}
+
+// source is the same log as the store's, for a Reader.
+func (s *dirStore) source() dirSource {
+	src := newDirSource(s.dir, s.id)
+	src.disk = &s.disk
+	return src
+}
 
 func (s dirSource) segments() ([]segmentInfo, error) {
 	segments, bad, err := s.list()
@@ -57,7 +67,10 @@ func (s dirSource) segments() ([]segmentInfo, error) {
 }
 
 // list is segments, and what is wrong with their names.
-func (s dirSource) list() ([]segmentInfo, []*CorruptError, error) { return listAll(s.dir, s.id) }
+func (s dirSource) list() ([]segmentInfo, []*CorruptError, error) {
+	s.disk.at(pointList)
+	return listAll(s.dir, s.id)
+}
 
 // open looks in log first: a segment that leaves it in between is in sealed by then, and one that
 // leaves that, in an archive.
@@ -72,6 +85,7 @@ func (s dirSource) open(first Commit) (segmentFile, error) {
 	if s.archive == nil {
 		s.archive = newArchive(s.dir, s.id)
 	}
+	s.disk.at(pointOpen)
 	packed, err := s.archive.open(first)
 	if err != nil {
 		return nil, err // and no segment that is nil
@@ -85,6 +99,7 @@ func (s dirSource) openFile(first Commit) (*os.File, error) {
 	err := fs.ErrNotExist
 	for try := 0; try < listTries && errors.Is(err, fs.ErrNotExist); try++ {
 		for _, sub := range []string{logDir, sealedDir} {
+			s.disk.at(pointOpen)
 			if f, err = os.Open(filepath.Join(s.dir, sub, segmentName(first))); err == nil {
 				return f, nil
 			}
@@ -106,7 +121,10 @@ func (s dirSource) there() error {
 	return err
 }
 
-func (s dirSource) durable() (Commit, error) { return readDurable(s.dir, s.id) }
+func (s dirSource) durable() (Commit, error) {
+	s.disk.at(pointMarks)
+	return readDurable(s.dir, s.id)
+}
 
 // promised is durable, with what the snapshot files promise.
 func (s dirSource) promised() (Commit, error) {
@@ -139,7 +157,10 @@ func (s dirSource) still(ctx context.Context, fn func() error) error {
 		return err
 	}
 	locked := make(chan error, 1)
-	go func() { locked <- lock.Shared() }() // it cannot be cancelled, and its owner may be stopped
+	go func() { // it cannot be cancelled, and its owner may be stopped
+		_, err := s.disk.take(lock, lockShared)
+		locked <- err
+	}()
 	select {
 	case err = <-locked:
 		defer lock.Close() // lets it go

@@ -20,7 +20,7 @@ var plantsInTheLog = []plant{
 	{
 		name: "a segment is synced before it is written",
 		edits: []edit{
-			{"eventlog/dirwrite.go", "s.writer.log.Write(uint64(h.Commit), frame); err", "errors.Join(s.syncTail(), s.writer.log.Write(uint64(h.Commit), frame)); err"},
+			{"eventlog/dirwrite.go", "err = s.writer.log.Write(uint64(h.Commit), frame)", "err = errors.Join(s.syncTail(), s.writer.log.Write(uint64(h.Commit), frame))"},
 			{"eventlog/dirwrite.go", "s.tip = end\n\tif turns {", "s.tip, s.known = end, h.Commit\n\tif turns {"},
 		},
 		pkg: "eventlog", test: "TestSync_AsManyAsThereAreGroups", only: "linux",
@@ -114,7 +114,7 @@ var plantsInTheLog = []plant{
 	},
 	{
 		name:  "the append lock is shared",
-		edits: []edit{{"eventlog/dir.go", "s.lock.TryExclusive()", "s.lock.TryShared()"}},
+		edits: []edit{{"eventlog/dir.go", "s.disk.take(s.lock, lockTry)", "s.lock.TryShared()"}},
 		pkg:   "eventlog", test: "TestAppend_ManyGoroutinesShareCommits",
 	},
 	{
