@@ -203,12 +203,20 @@ func (s *dirStore) adopt(lock *file.Lock) {
 }
 
 // rewound returns errRewound, once, if a repair was made since the log was read. What was known to be
-// durable may be gone, too.
+// durable may be gone, too, and D is another file.
 func (s *dirStore) rewound() error {
 	if !s.renewed {
 		return nil
 	}
 	s.renewed, s.known = false, 0
+	s.marks.close()
+	flag := os.O_RDWR
+	if s.noWrit {
+		flag = os.O_RDONLY
+	}
+	if err := s.marks.open(s.dir, flag); err != nil {
+		return err
+	}
 	return errRewound
 }
 

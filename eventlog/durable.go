@@ -175,6 +175,7 @@ func (d *durableMarks) sync() error {
 }
 
 func (d *durableMarks) close() {
+	d.dirty = false
 	if d.f != nil {
 		d.f.Close() // what had to be synced is
 		d.f = nil

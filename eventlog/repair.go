@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -340,23 +339,29 @@ func (r *repair) syncDirs(names ...string) error {
 	return nil
 }
 
-// promise makes D say how far the log goes now. It stays the same file, which others have open.
+// promise makes D anew, so that it says how far the log goes now. It is another file than before: a
+// process that does not know of the repair yet may have synced before it, and be about to write that into
+// the D that it has open.
 func (r *repair) promise() error {
-	if !slices.ContainsFunc(r.plan.Pieces, func(p Piece) bool { return p.kind == pieceMarks }) {
-		return nil
+	path := r.s.path(durableFile)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing is promised
 	}
-	var slots bytes.Buffer
-	var slot [slotSize]byte
-	markOf(r.plan.tail).encode(&slot, r.s.id)
-	slots.Write(slot[:])
-	slots.Write(make([]byte, slotSize))
-	if r.s.marks.f == nil {
-		return errors.New("the D file has gone meanwhile")
+	var slots [2 * slotSize]byte
+	markOf(r.plan.tail).encode((*[slotSize]byte)(slots[:slotSize]), r.s.id)
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	if _, err := r.s.disk.writeAt(r.s.marks.f, slots.Bytes(), 0); err != nil {
+	if err := r.s.writeFile(temp, slots[:]); err != nil {
 		return fmt.Errorf("write D file: %w", err)
 	}
-	return r.s.disk.datasync(r.s.marks.f)
+	r.s.marks.close() // or Windows would not let it be replaced
+	r.s.disk.at(pointRename)
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return r.s.disk.syncDir(r.s.path(""))
 }
 
 // finish notes that all is done.

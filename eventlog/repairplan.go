@@ -38,7 +38,7 @@ type pieceKind uint8
 const (
 	pieceRest  pieceKind = iota // of a segment, what is in it from Offset on
 	pieceWhole                  // the file with all that is in it
-	pieceMarks                  // what the D file says; the file stays
+	pieceMarks                  // what the D file says; another takes its place
 )
 
 // MakePlan looks what a repair of the log in dir would do. It changes nothing; for a second look at

@@ -151,6 +151,12 @@ var plantsInTheLog = []plant{
 		pkg:   "eventlog", test: "TestAppend_DecidesWithTheNextPlaceAndTheRawClock",
 	},
 
+	{
+		name:  "a promise counts that comes after a repair",
+		edits: []edit{{"eventlog/repair.go", "os.Rename(temp, path); err", "errors.Join(os.WriteFile(path, slots[:], 0o600), os.Remove(temp)); err"}},
+		pkg:   "eventlog", test: "TestRepairLog_APromiseThatComesLateCountsForNothing",
+	},
+
 	// Recovery.
 	{
 		name:  "a torn tail is not truncated before an append",
