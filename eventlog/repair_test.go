@@ -430,10 +430,8 @@ func TestRepairLog_ThatDiesLeavesNobodyWritingToWhatHasMoved(t *testing.T) {
 	looked := false
 	curious := quickDisk
 	curious.datasync = func(f *os.File) error {
-		if strings.HasPrefix(filepath.Base(f.Name()), durableFile) { // D, the last to be changed
-			live.view(t)
-			looked = true
-		}
+		looked = strings.HasPrefix(filepath.Base(f.Name()), durableFile) // D, the last to be changed
+		live.view(t)
 		return nil
 	}
 	if _, err := RepairLog(t.Context(), dir, RepairOptions{disk: &curious}); err != nil || !looked {

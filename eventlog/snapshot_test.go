@@ -241,23 +241,7 @@ func TestCovered_IsWhatTwoSnapshotsHave(t *testing.T) {
 	}
 	write := func(from, through Commit) {
 		t.Helper()
-		room, ok, err := LockSnapshots(dir)
-		for err == nil && !ok { // a process that another test starts has it for a moment, until it executes
-			room, ok, err = LockSnapshots(dir)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer room.Close() // which lets the lock go
-		end := h.tips[through]
-		var base Head
-		if from > 0 {
-			base = h.tips[from].head
-		}
-		at := Checkpoint{Head: end.head, Segment: end.segment, Offset: end.offset}
-		if err := room.Write(base, at, func(*SnapshotWriter) error { return nil }); err != nil {
-			t.Fatal(err)
-		}
+		h.snapshot(t, dir, from, through)
 	}
 	write(0, 3)
 	if got := covered(); got != 0 {
@@ -270,5 +254,64 @@ func TestCovered_IsWhatTwoSnapshotsHave(t *testing.T) {
 	write(0, 7)
 	if got := covered(); got != 5 {
 		t.Errorf("with another one of all: got %d", got)
+	}
+}
+
+// snapshot writes a snapshot file without blocks.
+func (h *handmade) snapshot(t *testing.T, dir string, from, through Commit) {
+	t.Helper()
+	room, ok, err := LockSnapshots(dir)
+	for err == nil && !ok { // a process that another test starts has it for a moment, until it executes
+		room, ok, err = LockSnapshots(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer room.Close() // which lets the lock go
+	end := h.tips[through]
+	var base Head
+	if from > 0 {
+		base = h.tips[from].head
+	}
+	at := Checkpoint{Head: end.head, Segment: end.segment, Offset: end.offset}
+	if err := room.Write(base, at, func(*SnapshotWriter) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSnapshotChains_AFileThatAPowerCutBroughtBackIsNotBad, though that which it builds on was not brought back.
+func TestSnapshotChains_AFileThatAPowerCutBroughtBackIsNotBad(t *testing.T) {
+	t.Parallel()
+	h := manySegments(t, 750, 3)
+	dir := h.write(t)
+	h.snapshot(t, dir, 0, 3)
+	h.snapshot(t, dir, 3, 5)
+	name := snapshotSpan{3, 5}.path(dir)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		through Commit // of another file, which builds on nothing
+		bad     bool   // that from 3 to 5, alone
+	}{{4, true}, {7, false}} {
+		h.snapshot(t, dir, 0, row.through)
+		if err := errors.Join(os.RemoveAll(snapshotSpan{0, 3}.path(dir)), os.WriteFile(name, data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		chains, bad, err := SnapshotChains(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, chain := range chains {
+			closeAll(chain)
+		}
+		if (len(bad) > 0) != row.bad || len(bad) > 0 && bad[0].Path != name {
+			t.Errorf("beside a file up to %d: bad are %v", row.through, bad)
+		}
+	}
+	h.snapshot(t, dir, 7, 8)
+	if names := names(t, dir, snapshotDir); slices.Contains(names, filepath.Base(name)) {
+		t.Errorf("it is still there: %v", names)
 	}
 }

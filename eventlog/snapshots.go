@@ -281,7 +281,9 @@ type BadSnapshot struct {
 }
 
 // SnapshotChains opens all snapshot files of the log in dir, each as the last of a chain that leads to it, in
-// order of where they end. Those that cannot be used are bad. The caller closes the files.
+// order of where they end. Those that cannot be used are bad, but for one that builds on nothing any more and comes no
+// farther than the others: a power cut may bring a name back that was removed, and not that of the file before it; the
+// next writer removes it again. The caller closes the files.
 func SnapshotChains(dir string) (chains [][]*Snapshot, bad []BadSnapshot, err error) {
 	id, err := readFormat(dir)
 	if err != nil {
@@ -295,12 +297,19 @@ func SnapshotChains(dir string) (chains [][]*Snapshot, bad []BadSnapshot, err er
 	if err != nil {
 		return nil, nil, err
 	}
+	far := Commit(0)
+	if way := chain(spans, ^Commit(0)); len(way) > 0 {
+		far = way[len(way)-1].through
+	}
 	for _, last := range spans {
 		if last.through <= begins {
 			continue // nobody uses it any more
 		}
 		before := chain(spans, last.from)
 		if end := len(before); last.from != 0 && (end == 0 || before[end-1].through != last.from) {
+			if last.through <= far {
+				continue
+			}
 			bad = append(bad, BadSnapshot{last.path(dir), errSnapshot("what it builds on is not there")})
 			continue
 		}

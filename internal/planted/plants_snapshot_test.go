@@ -92,4 +92,9 @@ var plantsInSnapshots = []plant{
 		edits: []edit{{"decide/verbs.go", "if !s.Jobs.Settled(since) {", "if false {"}},
 		pkg:   "decide", test: "TestForget_IsRefusedWhenAJobCameBackMeanwhile",
 	},
+	{
+		name:  "a snapshot that a power cut brought back is bad",
+		edits: []edit{{"eventlog/snapshots.go", "if last.through <= far {", "if false {"}},
+		pkg:   "eventlog", test: "TestSnapshotChains_AFileThatAPowerCutBroughtBackIsNotBad",
+	},
 }
