@@ -143,6 +143,19 @@ var table = []row{
 		parts: []part{{pkg: "queue", test: "^TestRun_FailingDisk|^TestRun_VerbsAtAnyMoment", args: layer("live", "histories", 100)}},
 	},
 	{
+		name: "interleaving", about: "processes that go on one step at a time, as a seed has it, on a disk that fails and loses its power",
+		figure: "seeds", usual: "1,000", target: 100_000, weight: 4,
+		parts: []part{
+			{pkg: "eventlog", test: "^TestSimulation_SeedsLoseNothing$", args: layer("sim", "seeds", 500)},
+			{pkg: "queue", test: "^TestSimulation_WorkersRunEachJobOnceAtATime$", args: layer("sim", "seeds", 200)},
+		},
+	},
+	{
+		name: "pairs", about: "two processes that stop at each pair of points",
+		figure: "pairs", usual: "2,500", target: 200_000, weight: 3,
+		parts: []part{{pkg: "eventlog", test: "^TestSimulation_PairsOfPoints$", args: layer("pairs", "share", 10)}},
+	},
+	{
 		name: "linear", about: "answers that fit no order: of real processes that are killed, and of many goroutines",
 		figure: "operations", usual: "20,000", target: 2_000_000, weight: 3,
 		parts: []part{

@@ -70,9 +70,10 @@ var rooms = map[string]room{
 		ours: []string{"job", "projection"}, pure: true,
 		reason: "it writes source and knows nothing of how the log is kept or folded",
 	},
-	"internal/effort":  {reason: "it counts what tests do and knows nothing of what they test"},
-	"internal/planted": {reason: "it holds tests only"},
-	"internal/growth":  {reason: "it holds tests only"},
+	"internal/interleave": {reason: "it gives turns to the processes of a test, and knows nothing of what they do"},
+	"internal/effort":     {reason: "it counts what tests do and knows nothing of what they test"},
+	"internal/planted":    {reason: "it holds tests only"},
+	"internal/growth":     {reason: "it holds tests only"},
 	"internal/programme": {
 		ours:   []string{"internal/effort"},
 		reason: "it runs tests as people do, and knows nothing of what they test",
