@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/queuectl/queuectl/internal/effort"
+	"github.com/queuectl/queuectl/internal/process"
 	"github.com/queuectl/queuectl/internal/storm"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -43,6 +45,12 @@ func TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce(t *testing.T) {
 	prepareStorm(t, place)
 	random := rand.New(rand.NewPCG(seed, seed))
 	strace := tracer()
+	t.Cleanup(func() { // a strace may wait for ever for a process that was killed before it had attached to it
+		left, _ := process.Marked(dirVar + "=" + place.Queue()) // if that cannot be told they stay
+		for _, id := range left {
+			_ = id.Signal(syscall.SIGKILL) // it may have ended
+		}
+	})
 	s := &storm.Storm{
 		Random: random, Writers: 8, Workers: 4, Pause: 30 * time.Millisecond, Kills: count,
 		Others: []storm.Role{storm.Reclaimer, storm.Reclaimer, storm.Follower, storm.Snapshotter},
