@@ -233,13 +233,16 @@ func (b *batch) hook(e *job.JobEnqueued, end job.Event, key job.Position) *job.J
 	if caller := b.at.Actor; caller != nil { // nobody calls when an enqueue is only tried
 		j.CallerDir, j.CallerPath = caller.Dir, caller.Path
 	}
-	return hookOf(b.s, b.at, &j, ends, b.wanted)
+	return hookOf(b.s, b.at, &j, ends, b.wanted())
 }
 
-// wanted says that a spec of the batch has this id.
-func (b *batch) wanted(id string) bool {
-	_, wanted := b.chosen[id]
-	return wanted || id == b.only
+// wanted returns what says whether a spec of the batch has an id. It does not hold the batch, which stays on the stack.
+func (b *batch) wanted() func(id string) bool {
+	chosen, only := b.chosen, b.only
+	return func(id string) bool {
+		_, wanted := chosen[id]
+		return wanted || id == only
+	}
 }
 
 // Order returns the order in which specs have to be enqueued so that each comes after its parents among them, by

@@ -32,7 +32,7 @@ func TestLife_AllocatesLittle(t *testing.T) { // not parallel: it counts what th
 		most float64
 		do   func()
 	}{
-		{"enqueue", 8, func() { do(decide.Enqueue(s, at, one, false)) }},
+		{"enqueue", 5, func() { do(decide.Enqueue(s, at, one, false)) }},
 		{"claim and outcome", 4, func() {
 			run := at.Position
 			claimed = do(decide.Claim(s, at, 1, all))[0].(job.JobClaimed)

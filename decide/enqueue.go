@@ -93,8 +93,10 @@ func Admit(s *State, at job.At, specs []job.Spec, skipExisting bool) (Admission,
 		b.admitted(i, e)
 		a.Events = b.end(a.Events, e, broken)
 	}
-	replaced := cascading{s: s, at: at, ended: b.ended, size: b.hookSize, taken: b.wanted}
-	a.Events = replaced.follow(a.Events)
+	if len(b.replaced) > 0 {
+		replaced := cascading{s: s, at: at, ended: b.ended, size: b.hookSize, taken: b.wanted()}
+		a.Events = replaced.follow(a.Events)
+	}
 	return a, nil
 }
 
