@@ -274,10 +274,10 @@ func TestKill_EveryRequestReachesTheRun(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())
 	stop, _, wait := works(t, q, queue.WorkerOptions{})
-	enqueue(t, q, job.Spec{ID: "long", Command: `n=0; trap 'n=$((n+1)); echo hang up $n' HUP; echo ready; while :; do sleep 0.02; done`})
+	enqueue(t, q, job.Spec{ID: "long", Command: `n=0; trap 'n=$((n+1)); echo wake up $n' ALRM; echo ready; while :; do sleep 0.02; done`})
 	waitFor(t, q, "long", printed(q, "ready"))
-	for _, answer := range []string{"hang up 1", "hang up 2"} {
-		if err := q.Kill(t.Context(), 1, "long"); err != nil {
+	for _, answer := range []string{"wake up 1", "wake up 2"} {
+		if err := q.Kill(t.Context(), 14, "long"); err != nil {
 			t.Fatal(err)
 		}
 		waitFor(t, q, "long", printed(q, answer))

@@ -44,7 +44,7 @@ var plantsInDeadlines = []plant{
 	},
 	{
 		name:  "a hook takes an id that its commit gives to another job",
-		edits: []edit{{"decide/enqueue.go", ", taken: b.wanted}", "}"}},
+		edits: []edit{{"decide/enqueue.go", ", taken: b.wanted()}", "}"}},
 		pkg:   "decide", test: "TestHook_OfAReplacedParentsChildMakesWayForTheIDsOfTheBatch",
 	},
 }

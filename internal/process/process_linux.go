@@ -25,6 +25,7 @@ type stat struct {
 	Status
 	headless bool // its first thread has ended, and others have not: it lives, though the first one is a zombie
 	bare     bool // it has no environment: it is the kernel's, or about to end
+	buried   bool // it has ended, and its parent knows
 	// environ is where its environment ends in memory, and another number for each program that it starts. It is 0
 	// while that is being done, for a headless process, and if we may not look into it.
 	environ uint64
@@ -32,12 +33,22 @@ type stat struct {
 
 func look(pid int) (stat, error) {
 	var buf [1024]byte // a line is at most about 400 bytes long
-	line, err := readFile(procDir(pid)+"/stat", buf[:])
-	if scarce(err) {
-		return stat{}, fmt.Errorf("look at process %d: %w", pid, err)
-	}
-	if st, ok := parseStat(pid, line); err == nil && ok {
-		return st, nil
+	// The kernel looks up the number first and makes the line later. If the first thread is buried meanwhile, the line
+	// says that it has ended, and that it has no thread at all: either all is over, or another thread starts a program
+	// and has got its number. The next look tells. The bound is for kernels that count no threads.
+	const most = 100
+	for range most {
+		line, err := readFile(procDir(pid)+"/stat", buf[:])
+		if scarce(err) {
+			return stat{}, fmt.Errorf("look at process %d: %w", pid, err)
+		}
+		if st, ok := parseStat(pid, line); err == nil && ok {
+			if st.buried {
+				continue
+			}
+			return st, nil
+		}
+		return stat{}, os.ErrProcessDone
 	}
 	return stat{}, os.ErrProcessDone
 }
@@ -61,7 +72,7 @@ func parseStat(pid int, line []byte) (stat, bool) {
 	}
 	ended := bytes.ContainsAny(field[state], "ZX")
 	n, err1 := strconv.Atoi(string(field[threads]))
-	st := stat{Status: Status{ID: ID{Pid: pid}, Zombie: ended && n <= 1}, headless: ended && n > 1}
+	st := stat{Status: Status{ID: ID{Pid: pid}, Zombie: ended && n <= 1}, headless: ended && n > 1, buried: ended && n == 0}
 	var err2, err3 error
 	st.Group, err2 = strconv.Atoi(string(field[group]))
 	st.Start, err3 = strconv.ParseUint(string(field[start]), 10, 64)

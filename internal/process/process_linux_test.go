@@ -63,6 +63,7 @@ func TestParseStat_NamesMayHoldAnything(t *testing.T) {
 		{"5 (cat) S" + threads, stat{Status: Status{id, 77, false}}, true},
 		{"5 (a b) S 9) Z" + rest, stat{Status: Status{id, 77, true}}, true},
 		{"5 () X" + rest, stat{Status: Status{id, 77, true}}, true},
+		{"5 (cat) Z" + strings.Replace(rest, " 20 0 1 0 ", " 20 0 0 0 ", 1), stat{Status: Status{id, 77, true}, buried: true}, true},
 		{"5 (cat) Z" + threads, stat{Status: Status{id, 77, false}, headless: true}, true},
 		{"5 (cat) S" + strings.Replace(rest, "4194304", "4194308", 1), stat{Status: Status{id, 77, false}, bare: true}, true},
 		{"5 (kthreadd) S" + strings.Replace(rest, "4194304", "2129984", 1), stat{Status: Status{id, 77, false}, bare: true}, true},
