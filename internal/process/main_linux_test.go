@@ -4,8 +4,6 @@ import (
 	"os"
 	"runtime"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // first runs what it gets on the first thread of the process, which is TestMain's.
@@ -23,10 +21,4 @@ func TestMain(m *testing.M) {
 			os.Exit(code)
 		}
 	}
-}
-
-// endFirstThread ends the first thread alone, and waits for its process to be killed.
-func endFirstThread() {
-	first <- func() { unix.Syscall(unix.SYS_EXIT, 0, 0, 0) }
-	select {}
 }
