@@ -94,16 +94,22 @@ func TestVerbs_AllOrNone(t *testing.T) {
 	}
 }
 
-func TestRetry_BeginsAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	worker := w.worker("w1")
-	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: "a", Command: "false", MaxRetries: new(uint32(1))}}, false))
+// dies enqueues a job of one retry, loses its first run, and lets both attempts fail.
+func (w *world) dies(id string) (worker, key job.Position) {
+	worker = w.worker("w1")
+	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: id, Command: "false", MaxRetries: new(uint32(1))}}, false))
 	key, run := w.claim(worker)
 	w.must(decide.RunLost(w.State, w.at, key, run))
 	w.run(worker, exit1)
 	w.pass(time.Minute)
 	w.run(worker, exit1)
+	return worker, key
+}
+
+func TestRetry_BeginsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	worker, _ := w.dies("a")
 	if j := w.job("a"); j.State != job.Dead || j.Attempts != 2 || j.Crashes != 1 || j.Runs != 3 || j.FinishedAt.IsZero() {
 		t.Fatalf("before: %+v", j)
 	}
@@ -123,13 +129,7 @@ func TestRetry_BeginsAgain(t *testing.T) {
 func TestRetry_ThatKeepsAttemptsIsOneRunMore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	worker := w.worker("w1")
-	w.must(decide.Enqueue(w.State, w.at, []job.Spec{{ID: "a", Command: "false", MaxRetries: new(uint32(1))}}, false))
-	key, run := w.claim(worker)
-	w.must(decide.RunLost(w.State, w.at, key, run))
-	w.run(worker, exit1)
-	w.pass(time.Minute)
-	w.run(worker, exit1)
+	worker, key := w.dies("a")
 	acted, err := decide.Act(w.State, w.at, decide.Retrying(decide.Retries{Keep: true}), decide.Chosen{Keys: []job.Position{key}})
 	w.must(acted.Events, err)
 	if j := w.job("a"); j.State != job.Pending || j.Attempts != 2 || j.Crashes != 1 || j.LastError != "" {
