@@ -41,7 +41,7 @@ func coldCommands(l *lab) (results []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, command := range [][]string{{"enqueue", "--", "true"}, {"status"}, {"list", "--limit", "50"}} {
+	for _, command := range [][]string{{"enqueue", "--queue", backlog, "--", "true"}, {"status"}, {"list", "--limit", "50"}} {
 		times := make([]paired, len(queues))
 		for range l.choose(41, 3) {
 			for i, q := range queues {

@@ -91,7 +91,8 @@ func (l *lab) enqueue(q *queue.Queue, spec job.Spec, n int) error {
 }
 
 // pending returns the directory of a queue in which about n jobs for handlers wait, in a queue of their own that
-// workers of the default queue leave alone. Rows share it: each leaves about as many as there were.
+// workers of the default queue leave alone. Rows share it: each leaves about as many as there were, and none in another
+// queue.
 func (l *lab) pending(n int) (string, error) {
 	return l.once(fmt.Sprint("pending-", n), func(q *queue.Queue) error {
 		spec := handlerSpec()
@@ -101,6 +102,19 @@ func (l *lab) pending(n int) (string, error) {
 		}
 		return l.snapshot(q)
 	})
+}
+
+// crowd returns a copy of what pending returns, for those who leave more than there were, and remove it.
+func (l *lab) crowd(n int) (string, error) {
+	from, err := l.pending(n)
+	if err != nil {
+		return "", err
+	}
+	to, err := l.path()
+	if err != nil {
+		return "", err
+	}
+	return to, os.CopyFS(to, os.DirFS(from))
 }
 
 // finished returns the directory of a queue of which n jobs have been run by handlers, claims and outcomes sharing commits.

@@ -68,10 +68,11 @@ type producers struct {
 // measure does so in queues of different sizes. Every job is counted in the queue, by a process that sees what is durable.
 func (p producers) measure(l *lab, judge func(result) result) (results []result, err error) {
 	for _, n := range l.sizes() {
-		dir, err := l.pending(n)
+		dir, err := l.crowd(n)
 		if err != nil {
 			return nil, err
 		}
+		defer os.RemoveAll(dir)
 		p.load.Dir, p.load.N = dir, p.each
 		p.raw.N = p.each
 		before, size := 0, sizeOfLog(dir)

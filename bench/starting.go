@@ -122,10 +122,11 @@ func childStall(ctx context.Context, c *child) error {
 
 func appendsBesideASnapshot(l *lab) (results []result, err error) {
 	for _, n := range l.sizes() {
-		dir, err := l.pending(n)
+		dir, err := l.crowd(n)
 		if err != nil {
 			return nil, err
 		}
+		defer os.RemoveAll(dir)
 		const alone = 500
 		o, err := l.together(1, "stall", load{Dir: dir, N: alone})
 		if err != nil {
