@@ -90,6 +90,7 @@ type durableMarks struct {
 	f     *os.File // nil = absent, or not to be opened
 	buf   [2 * slotSize]byte
 	dirty bool // written since it was last synced
+	top   mark // the highest that this process had to record
 
 	// Of the disk; nil = it is only read.
 	datasync func(*os.File) error
@@ -147,8 +148,12 @@ func (d *durableMarks) highest() mark {
 	return m
 }
 
-// advance records m, unless as much is recorded already.
+// advance records m, unless as much is recorded already. Two processes may do so at the same moment, and the one that has
+// less to say be the one whose slot stays: see sync.
 func (d *durableMarks) advance(m mark) error {
+	if m.commit > d.top.commit {
+		d.top = m
+	}
 	highest, slot, err := d.read()
 	if err != nil || highest.commit >= m.commit || d.f == nil {
 		return err
@@ -162,8 +167,12 @@ func (d *durableMarks) advance(m mark) error {
 	return nil
 }
 
-// sync makes what is recorded survive a power cut.
+// sync makes what is recorded survive a power cut, and records it once more if it was overwritten. So those who see no
+// more than D says see all that was acknowledged when the log has been quiet, or its writers have closed it.
 func (d *durableMarks) sync() error {
+	if err := d.advance(d.top); err != nil {
+		return err
+	}
 	if !d.dirty {
 		return nil
 	}
@@ -175,7 +184,7 @@ func (d *durableMarks) sync() error {
 }
 
 func (d *durableMarks) close() {
-	d.dirty = false
+	d.dirty, d.top = false, mark{}
 	if d.f != nil {
 		d.f.Close() // what had to be synced is
 		d.f = nil

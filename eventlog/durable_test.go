@@ -121,3 +121,32 @@ func TestDurable_IsSyncedOnlyIfWritten(t *testing.T) {
 		t.Errorf("%d syncs, want 1", syncs)
 	}
 }
+
+// TestDurable_AnOverwrittenMarkComesBack: of two processes that write at the same moment the one that knows less may be
+// the last.
+func TestDurable_AnOverwrittenMarkComesBack(t *testing.T) {
+	t.Parallel()
+	d, dir := openMarks(t)
+	path := filepath.Join(dir, logDir, durableFile)
+	for _, c := range []Commit{7, 8} {
+		if err := d.advance(mark{commit: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := data[:slotSize], data[slotSize:]
+	if decodeMark(first, memoryID).commit == 8 {
+		copy(first, second)
+	} else {
+		copy(second, first)
+	}
+	put(t, path, data)
+	wantDurable(t, dir, 7)
+	if err := d.sync(); err != nil {
+		t.Fatal(err)
+	}
+	wantDurable(t, dir, 8)
+}
