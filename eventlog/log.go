@@ -84,7 +84,7 @@ type Options struct {
 	// they promise.
 	AllowNetworkFS bool
 	Now            func() int64 // Unix nanoseconds of the wall clock; nil = time.Now
-	SegmentSize    int          // bytes after which a new segment is begun, up to 1 GiB; 0 = 256 KiB
+	SegmentSize    int          // bytes after which a new segment is begun, up to 1 GiB; 0 = 128 KiB
 	// Recorded says if the State has an event of the repair whose copy has that name in quarantine.
 	// Who cuts off a torn tail may die before it is recorded, or have nothing to append. So the
 	// first time that a Log may append, TakeRepairs also returns the repairs of others of which the
@@ -99,7 +99,7 @@ type Options struct {
 
 // The bounds of Options.SegmentSize.
 const (
-	defaultSegmentSize = 256 << 10
+	defaultSegmentSize = 128 << 10
 	maxSegmentSize     = 1 << 30
 )
 

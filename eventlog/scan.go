@@ -234,7 +234,7 @@ func (w *window) peek(offset int64, n int) ([]byte, error) {
 	}
 	want := int(min(int64(max(n, windowSize)), w.size-offset))
 	if cap(w.buf) < want {
-		w.buf = make([]byte, want)
+		w.buf = make([]byte, want, max(want, min(2*cap(w.buf), windowSize)))
 	}
 	w.buf, w.off = w.buf[:want], offset
 	got, err := w.r.ReadAt(w.buf, offset)
