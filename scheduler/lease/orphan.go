@@ -132,6 +132,11 @@ func (o *orphan) press(ctx context.Context, sig syscall.Signal, wait time.Durati
 	enough := time.NewTimer(wait)
 	defer enough.Stop()
 	signalled := map[process.ID]bool{}
+	if id, lives := o.leader(); lives { // it may have ended before all others are looked for
+		signalled[id] = true
+		_ = id.Signal(sig)
+		o.seen = append(o.seen, id)
+	}
 	for pause := time.Millisecond; ; pause = min(2*pause, most) {
 		s, err := o.look()
 		if err != nil || s.over() {
@@ -217,6 +222,15 @@ func (o *orphan) locked() (bool, error) {
 		err = o.lock.Unlock()
 	}
 	return !free, err
+}
+
+// leader returns the command's own process, if it lives.
+func (o *orphan) leader() (id process.ID, lives bool) {
+	if o.rec.Group == 0 || o.bootedSince() || o.rec.Namespace != process.Namespace() {
+		return process.ID{}, false
+	}
+	st, err := process.Look(o.rec.Group)
+	return st.ID, err == nil && st.Start == o.rec.Start && !st.Zombie && st.ID != self()
 }
 
 // lookAtGroup adds the members of the command's process group, if that is still the command's.
