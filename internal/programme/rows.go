@@ -82,12 +82,13 @@ var table = []row{
 		parts: []part{{pkg: "eventlog", test: "^TestDamage_", args: layer("exhaustive", "corpora", 1)}},
 	},
 	{
-		name: "fuzz", about: "input that nobody thought of: frames, scans, logs, snapshots, events, jobs",
+		name: "fuzz", about: "input that nobody thought of: frames, scans, logs, snapshots, events, jobs, command lines",
 		figure: "executions", usual: "the corpus; 10 s each in CI", target: 300_000_000, weight: 4,
 		parts: fuzzed(
-			"eventlog FuzzScan FuzzDecodeFrame FuzzSnapshotFile FuzzDecodeManifest FuzzDecodeContents",
+			"eventlog FuzzScan FuzzDecodeFrame FuzzSnapshotFile FuzzDecodeFormat FuzzDecodeManifest FuzzDecodeContents",
 			"fuzz FuzzVerify FuzzDecodeEvent FuzzParseSpec",
 			"projection FuzzLoad FuzzFoldEncoded", "job FuzzPeekEnqueued", "internal/shell FuzzTail",
+			"cmd/queuectl FuzzCommandLine",
 		),
 	},
 	{
