@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
 
@@ -21,6 +22,9 @@ func (configSetCmd) Help() string {
 
 // Run changes the setting.
 func (c *configSetCmd) Run(ctx context.Context, s *session) error {
+	if _, err := new(job.Config).Set(c.Key, c.Value); err != nil {
+		return err // before a queue is made
+	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		value, err := q.SetConfig(ctx, c.Key, c.Value)
 		if err != nil {

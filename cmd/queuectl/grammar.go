@@ -119,6 +119,23 @@ func newParser(g *grammar, s *session) (*kong.Kong, error) {
 
 // execute parses the arguments and runs the command that they name.
 func (s *session) execute(ctx context.Context, args []string) error {
+	command, err := s.parse(args)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.reason != "" {
+		ctx = queue.Because(ctx, s.reason)
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run()
+}
+
+// parse returns the command that the arguments name, and takes over the global flags. It touches nothing else. The
+// error is errHelp if there is nothing left to do.
+func (s *session) parse(args []string) (*kong.Context, error) {
 	s.machineErrors = wantsJSON(args)
 	var g grammar
 	parser, err := newParser(&g, s)
@@ -128,9 +145,9 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	forgetEmpty(parser.Model.Flags)
 	if len(args) == 0 {
 		if _, err := parser.Parse([]string{"--help"}); !errors.Is(err, errHelp) {
-			return err
+			return nil, err
 		}
-		return exitCode(1)
+		return nil, exitCode(1)
 	}
 	switch args[0] {
 	case "help":
@@ -141,7 +158,7 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	args, s.argv = cutCommandLine(args)
 	command, err := parser.Parse(args)
 	if errors.Is(err, errHelp) {
-		return nil
+		return nil, err
 	}
 	name := commandName(command, err)
 	if err != nil {
@@ -152,14 +169,7 @@ func (s *session) execute(ctx context.Context, args []string) error {
 	if err != nil && waits(name, args) {
 		err = cannotWait(err)
 	}
-	if err != nil {
-		return err
-	}
-	if s.reason != "" {
-		ctx = queue.Because(ctx, s.reason)
-	}
-	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run()
+	return command, err
 }
 
 // cutCommandLine cuts off what follows the first "--" of an enqueue or a cron add: it is the job's own command

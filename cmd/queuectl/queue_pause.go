@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/projection"
 	"github.com/queuectl/queuectl/queue"
 )
@@ -25,6 +26,11 @@ Examples:
 
 // Run pauses.
 func (c *queuePauseCmd) Run(ctx context.Context, s *session) error {
+	for _, name := range c.Names {
+		if err := job.CheckQueue(name); err != nil {
+			return err // before a queue is made
+		}
+	}
 	return s.change(ctx, func(q *queue.Queue) error {
 		return s.steer(ctx, q, c.Names, steering{
 			act: q.PauseQueues, done: "Paused queue %s", idle: "Queue %s is paused already", idles: func(paused bool) bool { return paused },

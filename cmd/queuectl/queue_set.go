@@ -35,6 +35,9 @@ func (c *queueSetCmd) Run(ctx context.Context, s *session) error {
 	if c.Concurrency == nil && c.Rate == nil {
 		return usage("nothing to set: give --concurrency, --rate or both", "'queuectl queue list' shows what is set")
 	}
+	if err := job.CheckQueue(c.Name); err != nil {
+		return err // before a queue is made
+	}
 	var wanted job.Limits
 	if c.Concurrency != nil {
 		if err := wanted.SetConcurrency(*c.Concurrency); err != nil {
