@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -110,6 +111,7 @@ const outageWriters = 3
 func (p *outage) round(n int) {
 	if n == 0 || p.random.IntN(5) == 0 { // another log: it may be cut while it is made
 		p.check()
+		os.RemoveAll(p.dir) // or a thousand of them would fill the disk
 		p.dir, p.acked = filepath.Join(p.disk.dir, fmt.Sprintf("q%d", n)), nil
 		p.size = []int{4096, 16384, defaultSegmentSize}[p.random.IntN(3)]
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/queuectl/queuectl/decide"
@@ -32,31 +31,31 @@ type EnqueueOptions struct {
 // job.ClashExisting the other is returned, and nothing is written; whether it is new is told by [Queue.EnqueueEach].
 // Errors: job.ErrInvalid, job.ErrExists, job.ErrDuplicate, job.ErrQueueFull, job.ErrNotFound for a parent.
 func (q *Queue) Enqueue(ctx context.Context, spec job.Spec) (job.Job, error) {
-	jobs, err := q.enqueueBatch(ctx, []job.Spec{spec}, false)
-	var refused *SpecError
-	if err != nil {
-		if errors.As(err, &refused) {
+	var came arrivals
+	if err := q.enqueueBatch(ctx, []job.Spec{spec}, false, &came); err != nil {
+		if refused, ok := errors.AsType[*SpecError](err); ok {
 			err = refused.Err
 		}
 		return job.Job{}, err
 	}
-	return jobs[0].Job, nil
+	return came.jobs[0], nil
 }
 
 // EnqueueMany is [Queue.EnqueueEach] for who wants the new jobs only: those that stand for a spec, and those of
 // specs that were left out, are not among them.
 func (q *Queue) EnqueueMany(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]job.Job, error) {
-	each, err := q.EnqueueEach(ctx, specs, opt)
-	var jobs []job.Job
-	if len(each) > 0 {
-		jobs = make([]job.Job, 0, len(each))
-	}
-	for i := range each {
-		if each[i].How == Added {
-			jobs = append(jobs, each[i].Job)
+	came, err := q.enqueueSorted(ctx, specs, opt)
+	added := came.jobs[:0]
+	for i, how := range came.hows {
+		switch {
+		case how != Added:
+		case len(added) == i: // nothing before it was left out: jobs are large
+			added = came.jobs[:i+1]
+		default:
+			added = append(added, came.jobs[i])
 		}
 	}
-	return jobs, err
+	return added, err
 }
 
 // Enqueued is what became of a spec.
@@ -87,107 +86,135 @@ const (
 // What became of each spec is returned in their order, beside an error in that of the enqueue. Of a spec that has the unique key of one before it, Found
 // says that the one before it stands for it, and the spec with job.ClashReplace takes its place.
 func (q *Queue) EnqueueEach(ctx context.Context, specs []job.Spec, opt EnqueueOptions) ([]Enqueued, error) {
+	came, err := q.enqueueSorted(ctx, specs, opt)
+	if came.jobs == nil {
+		return nil, err
+	}
+	each := make([]Enqueued, len(came.jobs))
+	for i := range each {
+		each[i] = Enqueued{Job: came.jobs[i], How: came.hows[i]}
+	}
+	return each, err
+}
+
+// arrivals are what became of specs, in their order.
+type arrivals struct {
+	jobs []job.Job // as Enqueued.Job
+	hows []How
+}
+
+func makeArrivals(n int) arrivals { return arrivals{make([]job.Job, 0, n), make([]How, 0, n)} }
+
+// enqueueSorted is EnqueueEach.
+func (q *Queue) enqueueSorted(ctx context.Context, specs []job.Spec, opt EnqueueOptions) (arrivals, error) {
 	if len(specs) == 0 {
-		return nil, nil
+		return arrivals{}, nil
 	}
 	order, err := decide.Order(specs)
-	if err != nil || order == nil {
-		return q.enqueueInOrder(ctx, specs, opt, err)
+	if err != nil {
+		return arrivals{}, err
+	}
+	if order == nil {
+		return q.enqueueInOrder(ctx, specs, opt)
 	}
 	sorted := make([]job.Spec, len(specs))
 	for i, at := range order {
 		sorted[i] = specs[at]
 	}
-	done, err := q.enqueueInOrder(ctx, sorted, opt, nil)
+	done, err := q.enqueueInOrder(ctx, sorted, opt)
 	if refused, ok := errors.AsType[*SpecError](err); ok {
 		err = &SpecError{Index: order[refused.Index], Err: refused.Err}
 	}
 	if err != nil {
 		return done, err
 	}
-	jobs := make([]Enqueued, len(specs))
+	came := arrivals{make([]job.Job, len(specs)), make([]How, len(specs))}
 	for i, at := range order {
-		jobs[at] = done[i]
+		came.jobs[at], came.hows[at] = done.jobs[i], done.hows[i]
 	}
-	return jobs, nil
+	return came, nil
 }
 
-// enqueueInOrder is EnqueueEach of specs that each come after their parents, unless there is an error already.
-func (q *Queue) enqueueInOrder(ctx context.Context, specs []job.Spec, opt EnqueueOptions, err error) ([]Enqueued, error) {
-	if err != nil {
-		return nil, err
-	}
+// enqueueInOrder is EnqueueEach of specs that each come after their parents.
+func (q *Queue) enqueueInOrder(ctx context.Context, specs []job.Spec, opt EnqueueOptions) (arrivals, error) {
 	batches := split(specs)
 	if len(batches) > 1 {
 		if err := q.rehearse(ctx, specs, opt); err != nil {
-			return nil, err
+			return arrivals{}, err
 		}
 	}
-	jobs := make([]Enqueued, 0, len(specs))
+	came := makeArrivals(len(specs))
 	done := 0
 	for _, batch := range batches {
-		added, err := q.enqueueBatch(ctx, batch, opt.SkipExisting)
-		if err != nil {
-			var refused *SpecError
-			if errors.As(err, &refused) {
+		if err := q.enqueueBatch(ctx, batch, opt.SkipExisting, &came); err != nil {
+			if refused, ok := errors.AsType[*SpecError](err); ok {
 				err = &SpecError{Index: done + refused.Index, Err: refused.Err}
 			}
-			return jobs, err
+			return came, err
 		}
-		jobs = append(jobs, added...)
 		done += len(batch)
 		if opt.Progress != nil {
 			opt.Progress(done, len(specs))
 		}
 	}
-	return jobs, nil
+	return came, nil
 }
 
-func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool) ([]Enqueued, error) {
-	jobs := make([]Enqueued, 0, len(specs)) // made here: others wait while a rule is asked
+// enqueueBatch enqueues all specs in one commit and adds what became of them to came, or neither.
+func (q *Queue) enqueueBatch(ctx context.Context, specs []job.Spec, skipExisting bool, came *arrivals) error {
+	start := len(came.jobs)
+	if start == 0 && cap(came.jobs) < len(specs) {
+		*came = makeArrivals(len(specs)) // here: others wait while a rule is asked
+	}
 	err := q.change(ctx, func(s *decide.State, at job.At) ([]job.Event, error) {
-		jobs = jobs[:0] // it may be asked twice
+		came.jobs, came.hows = came.jobs[:start], came.hows[:start] // it may be asked twice
 		admission, err := decide.Admit(s, at, specs, skipExisting)
 		if err != nil {
 			return nil, err
 		}
 		for _, admitted := range admission.Jobs {
-			e := Enqueued{How: admitted.How}
+			var j job.Job
 			of := at.Position
 			switch {
 			case admitted.How == Skipped:
-				e.Job.Key = admitted.Job // its id is filled in later: others wait now
+				j.Key = admitted.Job // its id is filled in later: others wait now
 			case admitted.Job < of:
-				e.Job, _ = s.Jobs.Job(admitted.Job)
+				j, _ = s.Jobs.Job(admitted.Job)
 			default:
 				own := at
 				own.Position = admitted.Job
-				e.Job = enqueued(own, admission.Events[admitted.Job-of].(*job.JobEnqueued))
+				j = enqueued(own, admission.Events[admitted.Job-of].(*job.JobEnqueued))
 			}
-			jobs = append(jobs, e)
+			came.jobs, came.hows = append(came.jobs, j), append(came.hows, admitted.How)
 		}
 		return admission.Events, nil
 	})
-	for i := range jobs {
-		if jobs[i].How == Skipped {
-			jobs[i].Job.Spec.ID = specs[i].ID
+	if err != nil {
+		came.jobs, came.hows = came.jobs[:start], came.hows[:start]
+		return err
+	}
+	for i, how := range came.hows[start:] {
+		if how == Skipped {
+			came.jobs[start+i].Spec.ID = specs[i].ID
 		}
 	}
-	if err == nil {
-		err = q.lookAgain(ctx, jobs)
-	}
-	return jobs, err
+	return q.lookAgain(ctx, came.jobs[start:])
 }
 
 // lookAgain completes new jobs that come after others: how many of them have ended, the state knows.
-func (q *Queue) lookAgain(ctx context.Context, jobs []Enqueued) error {
-	if !slices.ContainsFunc(jobs, func(e Enqueued) bool { return len(e.Job.Spec.After) > 0 }) {
+func (q *Queue) lookAgain(ctx context.Context, jobs []job.Job) error {
+	follows := func(j *job.Job) bool { return len(j.Spec.After) > 0 }
+	some := false
+	for i := range jobs {
+		some = some || follows(&jobs[i])
+	}
+	if !some {
 		return nil
 	}
 	return q.view(ctx, func(s *decide.State) {
 		for i := range jobs {
-			if j, known := s.Jobs.Job(jobs[i].Job.Key); known && len(jobs[i].Job.Spec.After) > 0 {
-				jobs[i].Job = j
+			if j, known := s.Jobs.Job(jobs[i].Key); known && follows(&jobs[i]) {
+				jobs[i] = j
 			}
 		}
 	})

@@ -36,7 +36,7 @@ func longLog(t *testing.T) (*queue.Queue, eventlog.ArchiveInfo) {
 	}
 	grow(t, q, "j", 0, 13)
 	q = archived(t, q)
-	grow(t, q, "j", 13, 14)
+	grow(t, q, "j", 13, 15)
 	list, err := queue.Prunable(ctx, q.Dir(), queue.Moment{})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("archives are %+v, %v", list, err)

@@ -150,7 +150,7 @@ func TestTrail_WhereTheEnqueueIsDamagedTheNameIsUnknown(t *testing.T) {
 	dir := t.TempDir()
 	q := open(t, dir)
 	enqueue(t, q, job.Spec{ID: "a", Kind: "good"})
-	for i := range 8 { // more than a segment holds
+	for i := range 4 { // more than a segment holds
 		enqueue(t, q, job.Spec{ID: fmt.Sprint("large", i), Kind: "k", Payload: fmt.Appendf(nil, "%q", strings.Repeat("x", 60<<10))})
 	}
 	if err := q.Cancel(t.Context(), "a"); err != nil {
@@ -168,7 +168,7 @@ func TestTrail_WhereTheEnqueueIsDamagedTheNameIsUnknown(t *testing.T) {
 	if err := os.WriteFile(first, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const cancel = 2 + 8 + 1
+	const cancel = 2 + 4 + 1
 	trail, err := queue.OpenTrail(dir, cancel)
 	if err != nil {
 		t.Fatal(err)
