@@ -132,7 +132,7 @@ func largeLog(t *testing.T) (dir, head string) {
 	dir = t.TempDir()
 	file := filepath.Join(dir, "job.json")
 	for i := range 9 {
-		command := strings.Repeat("x", 80<<10)
+		command := strings.Repeat("x", 40<<10)
 		if err := os.WriteFile(file, fmt.Appendf(nil, `{"id":"job%d","command":%q}`, i, command), 0o600); err != nil {
 			t.Fatal(err)
 		}
