@@ -78,7 +78,8 @@ func playWriter(ctx context.Context, q *queue.Queue) error {
 	if name := os.Getenv(nameVar); name[len(name)-1]%4 == 0 {
 		spec.Queue = narrow
 	}
-	return storm.PlaceOf(q.Dir()).Write(ctx, q, os.Getenv(nameVar), spec)
+	load := storm.Load{Name: os.Getenv(nameVar), Pace: storm.Gale, Spec: func(int) job.Spec { return spec }}
+	return storm.PlaceOf(q.Dir()).Write(ctx, q, load)
 }
 
 func playReclaimer(ctx context.Context, q *queue.Queue) error {

@@ -101,7 +101,10 @@ func (c *playCmd) write(ctx context.Context, place storm.Place, q *queue.Queue) 
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	return place.Write(ctx, q, c.Name, job.Spec{Argv: []string{self, "play", "job"}})
+	return place.Write(ctx, q, storm.Load{
+		Name: c.Name, Pace: storm.Gale,
+		Spec: func(int) job.Spec { return job.Spec{Argv: []string{self, "play", "job"}} },
+	})
 }
 
 // witness is what a job does. Every fourth has a child, which holds the lock with it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -18,7 +17,6 @@ import (
 	"github.com/queuectl/queuectl/internal/disk"
 	"github.com/queuectl/queuectl/internal/file"
 	"github.com/queuectl/queuectl/job"
-	"github.com/queuectl/queuectl/queue"
 )
 
 // Report is what became of a storm.
@@ -62,56 +60,12 @@ func (r *Report) Sound() bool {
 // Check compares what is in the log of a storm that is over with what its processes saw. It changes nothing. The error is
 // what kept it from its work: damage of the log is in the report, and what is behind it counts as lost.
 func (p Place) Check(ctx context.Context, kills []Kill) (*Report, error) {
-	r := &Report{}
-	for _, k := range kills {
-		switch k.Role {
-		case Writer:
-			r.WritersKilled++
-		case Worker:
-			r.WorkersKilled++
-		default:
-			r.OthersKilled++
-		}
-	}
-	verified, err := queue.Verify(ctx, p.Queue(), eventlog.VerifyOptions{})
+	h, err := p.hear(newJudge(kills))
 	if err != nil {
 		return nil, fmt.Errorf("check the storm: %w", err)
 	}
-	r.Damage, r.Events, r.Bytes = verified.Damage, verified.Events, verified.Bytes
-	g := newJudge(kills)
-	if err := p.readLog(ctx, g); err != nil {
-		return nil, fmt.Errorf("check the storm: %w", err)
-	}
-	r.Jobs, r.Runs, r.LostRuns = len(g.jobs), g.runs, g.lost
-	r.Reclaim, r.Unfinished, r.Overlaps = disk.SpreadOf(g.reclaims), g.unfinished(), g.crimes
-	for _, look := range []func(*judge, *Report) error{p.compareAnswers, p.compareShown, p.compareSights, p.lookForOrphans, p.lookForFiles} {
-		if err := look(g, r); err != nil {
-			return nil, fmt.Errorf("check the storm: %w", err)
-		}
-	}
-	return r, nil
-}
-
-// readLog folds the log as far as it is sound.
-func (p Place) readLog(ctx context.Context, g *judge) error {
-	trail, err := queue.OpenTrail(p.Queue(), 0)
-	if err != nil {
-		return err
-	}
-	defer trail.Close() // only read
-	for {
-		commit, err := trail.Next(ctx)
-		if _, damaged := errors.AsType[*eventlog.CorruptError](err); damaged || errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		g.commits[commit.Commit] = commit.Hash
-		for _, record := range commit.Records {
-			g.fold(record.At, record.Event)
-		}
-	}
+	defer h.Close() // only read
+	return h.Check(ctx, kills)
 }
 
 // compareAnswers looks for everything that was answered in the log.

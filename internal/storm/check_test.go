@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/queuectl/queuectl/eventlog"
 	"github.com/queuectl/queuectl/internal/file"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
@@ -272,7 +273,8 @@ func TestWrite_NotesWhatWasAnsweredAndWaitsWhenTheQueueIsFull(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		written := make(chan error)
-		go func() { written <- p.Write(ctx, q, "w", job.Spec{Kind: "witness"}) }()
+		load := Load{Name: "w", Pace: Gale, Spec: func(int) job.Spec { return job.Spec{Kind: "witness"} }}
+		go func() { written <- p.Write(ctx, q, load) }()
 		for n := 0; n < 3; {
 			jobs, err := q.Status(t.Context())
 			if err != nil {
@@ -292,5 +294,60 @@ func TestWrite_NotesWhatWasAnsweredAndWaitsWhenTheQueueIsFull(t *testing.T) {
 	}
 	if len(noted) < 2 || len(noted) > 3 || !slices.Equal(noted, []string{"w-0", "w-1", "w-2"}[:len(noted)]) {
 		t.Errorf("noted %v", noted) // the last may have been cancelled
+	}
+	first, at, err := p.Answers(0)
+	none, end, err2 := p.Answers(at)
+	if err != nil || err2 != nil || len(first) != len(noted) || len(none) != 0 || end != at {
+		t.Errorf("answers: %v up to %d, %v, then %v up to %d, %v; want %d and then none", first, at, err, none, end, err2, len(noted))
+	}
+}
+
+// TestHearing_IsACheckOfALogThatIsPrunedMeanwhile: what it has heard counts, and the rest is heard later.
+func TestHearing_IsACheckOfALogThatIsPrunedMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := calm(t, "a", "b")
+	const bulky = 8
+	with(t, p, func(q *queue.Queue) error { // more than the segments that an archive leaves
+		for i := range bulky {
+			if _, err := q.Enqueue(t.Context(), job.Spec{ID: fmt.Sprint("bulky", i), Kind: "witness", Payload: []byte(`"` + strings.Repeat("x", 250<<10) + `"`)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	run(t, p)
+	h, err := p.Hear()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	heard := 0
+	if err := h.Listen(t.Context(), func(queue.Commit) { heard++ }); err != nil || heard == 0 {
+		t.Fatal(heard, err)
+	}
+	if did, err := queue.Archive(t.Context(), p.Queue(), eventlog.ArchiveOptions{}); err != nil || did.Archives == 0 {
+		t.Fatal(did, err)
+	}
+	list, err := queue.Prunable(t.Context(), p.Queue(), queue.Moment{})
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	with(t, p, func(q *queue.Queue) error {
+		_, err := q.Prune(t.Context(), list[len(list)-1].Last)
+		return err
+	})
+	enqueue(t, p, "c", "d")
+	with(t, p, func(q *queue.Queue) error { return q.Cancel(t.Context(), "d") })
+	run(t, p)
+	r, err := h.Check(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sound() || len(r.Unfinished) != 1 || r.Jobs != 4+bulky || r.Acknowledged != 4 || r.Runs != 3+bulky {
+		t.Errorf("got %+v, want nothing but d, which was cancelled", r)
+	}
+	h.May = func(id, how string) bool { return id == "d" && how == "cancelled" }
+	if r, err = h.Check(t.Context(), nil); err != nil || !r.Sound() {
+		t.Errorf("where d may be cancelled: %+v, %v", r, err)
 	}
 }

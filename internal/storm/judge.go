@@ -146,12 +146,13 @@ func (g *judge) reclaimed(when time.Time, key job.Position) {
 	}
 }
 
-// unfinished lists the jobs that have not completed.
-func (g *judge) unfinished() (list []string) {
+// unfinished lists the jobs that have not completed, but for those that may have ended otherwise: see [Hearing.May].
+func (g *judge) unfinished(may func(id, how string) bool) (list []string) {
 	for key, id := range g.inOrder() {
 		switch j := g.jobs[key]; {
 		case j.run != 0:
 			list = append(list, id+": runs still, by the log")
+		case j.ended != "" && may != nil && may(id, j.ended):
 		case j.ended != "":
 			list = append(list, id+": "+j.ended)
 		case j.completed == 0:

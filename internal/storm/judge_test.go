@@ -60,9 +60,12 @@ func TestJudge_SaysHowJobsStandThatHaveNotCompleted(t *testing.T) {
 		&job.JobEnqueued{Spec: job.Spec{ID: "cancelled"}}, &job.JobEnqueued{Spec: job.Spec{ID: "completed"}},
 		job.JobClaimed{Job: 1}, &job.JobCancelled{Job: 3}, job.JobClaimed{Job: 4}, &job.JobCompleted{Job: 4, Run: 7},
 	)
-	got := g.unfinished()
+	got := g.unfinished(nil)
 	if len(got) != 3 || got[0] != "runs: runs still, by the log" || got[1] != "waits: waits" || got[2] != "cancelled: cancelled" {
 		t.Errorf("got %q", got)
+	}
+	if got = g.unfinished(func(id, how string) bool { return id == "waits" || how == "cancelled" }); len(got) != 2 {
+		t.Errorf("where some may be cancelled: got %q, want the other two", got)
 	}
 }
 

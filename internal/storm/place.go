@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,17 +73,26 @@ func (p Place) Prepare(ctx context.Context, opt queue.Options) error {
 	return q.Close()
 }
 
-// Write is what a writer does: it enqueues jobs, and notes each one that was answered, until ctx ends. Their ids begin
-// with the name, which no other writer has. spec is what they are to do, which has to be what [Witness] does.
-func (p Place) Write(ctx context.Context, q *queue.Queue, name string, spec job.Spec) error {
+// Load is what a writer enqueues.
+type Load struct {
+	Name string               // that the ids of the jobs begin with, which no other writer has
+	Pace time.Duration        // between two jobs
+	Spec func(n int) job.Spec // of the nth job, which has to do what [Place.Witness] does. Its ID is added to the name
+}
+
+// Gale is the pace of a storm: as fast as jobs are run.
+const Gale = 5 * time.Millisecond
+
+// Write is what a writer does: it enqueues jobs, and notes each one that was answered, until ctx ends.
+func (p Place) Write(ctx context.Context, q *queue.Queue, load Load) error {
 	noted, err := appendTo(p.acknowledged())
 	if err != nil {
 		return err
 	}
 	defer noted.Close() // each line is written by itself
-	const pace = 5 * time.Millisecond
 	for i := 0; ctx.Err() == nil; {
-		spec.ID = fmt.Sprintf("%s-%d", name, i)
+		spec := load.Spec(i)
+		spec.ID = fmt.Sprintf("%s-%s%d", load.Name, spec.ID, i)
 		begun := time.Now()
 		_, err := q.Enqueue(ctx, spec)
 		switch {
@@ -98,11 +108,40 @@ func (p Place) Write(ctx context.Context, q *queue.Queue, name string, spec job.
 			i++
 		}
 		select {
-		case <-time.After(pace):
+		case <-time.After(load.Pace):
 		case <-ctx.Done():
 		}
 	}
 	return nil
+}
+
+// Answers returns how long each answer took that was noted from a place in the file on, 0 = the first, and where the
+// next one will be.
+func (p Place) Answers(from int64) (took []time.Duration, next int64, err error) {
+	f, err := os.Open(p.acknowledged())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, from, nil // no writer has begun
+	}
+	if err != nil {
+		return nil, from, err
+	}
+	defer f.Close() // only read
+	r := bufio.NewReader(io.NewSectionReader(f, from, math.MaxInt64-from))
+	for {
+		line, err := r.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return took, from, nil
+		}
+		var id string
+		var n time.Duration
+		if err == nil {
+			_, err = fmt.Sscan(line, &id, (*int64)(&n))
+		}
+		if err != nil {
+			return took, from, fmt.Errorf("%s: line %q: %w", p.acknowledged(), line, err)
+		}
+		took, from = append(took, n), from+int64(len(line))
+	}
 }
 
 // Run is what a command is a run of.
