@@ -177,10 +177,17 @@ func (s *dirStore) tidy(idle bool) error {
 	if err := s.marks.sync(); err != nil {
 		return err
 	}
-	if s.turns > sealBatch || idle && s.turns > 0 {
+	switch {
+	case idle && s.turns == 0:
+		return nil
+	case idle:
 		return s.seal()
 	}
-	return nil
+	names, err := s.segments() // others begin segments as well, and may be killed before they seal them
+	if err != nil || len(names)-2 < sealBatch {
+		return err
+	}
+	return s.seal()
 }
 
 // seal moves all segments but the last two out of log, so that wal.Open stays cheap. Several

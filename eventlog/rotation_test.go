@@ -35,6 +35,23 @@ func TestRotation_SealsAllButTheLastTwo(t *testing.T) {
 	}
 }
 
+// TestRotation_SealsWhatManyProcessesHaveBegun: none of them has begun many segments, nor is the log ever idle.
+func TestRotation_SealsWhatManyProcessesHaveBegun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var handles []*handle
+	for range 5 {
+		handles = append(handles, openDirLog(t, dir, Options{SegmentSize: 1024}))
+	}
+	for i := range 300 {
+		handles[i%len(handles)].append(t, fmt.Sprint(i))
+		if n := len(segmentsIn(t, filepath.Join(dir, logDir))); n > sealBatch+3 {
+			t.Fatalf("%d segments in log", n)
+		}
+	}
+	wantSound(t, dir)
+}
+
 // TestRotation_NameOfASegmentThatOneCommitFills has segments that get their first commit and their
 // successor in one write.
 func TestRotation_NameOfASegmentThatOneCommitFills(t *testing.T) {
