@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -98,9 +100,9 @@ Examples:
   queuectl worker start --count 2
   queuectl status`
 
-// newParser builds the parser for g. Help goes to stdout, in lines that fit a narrow terminal; of a wide one
+// newParser builds the parser for g, a grammar or some of its commands. Help goes to stdout, in lines that fit a narrow terminal; of a wide one
 // kong is not told.
-func newParser(g *grammar, s *session) (*kong.Kong, error) {
+func newParser(g any, s *session) (*kong.Kong, error) {
 	width := 100
 	if s.out.width > 0 {
 		width = min(width, s.out.width)
@@ -137,14 +139,8 @@ func (s *session) execute(ctx context.Context, args []string) error {
 // error is errHelp if there is nothing left to do.
 func (s *session) parse(args []string) (*kong.Context, error) {
 	s.machineErrors = wantsJSON(args)
-	var g grammar
-	parser, err := newParser(&g, s)
-	if err != nil {
-		panic("cmd: the grammar is wrong: " + err.Error())
-	}
-	forgetEmpty(parser.Model.Flags)
 	if len(args) == 0 {
-		if _, err := parser.Parse([]string{"--help"}); !errors.Is(err, errHelp) {
+		if _, err := s.parseWith(&grammar{}, []string{"--help"}); !errors.Is(err, errHelp) {
 			return nil, err
 		}
 		return nil, exitCode(1)
@@ -156,6 +152,45 @@ func (s *session) parse(args []string) (*kong.Context, error) {
 		args = []string{"version"}
 	}
 	args, s.argv = cutCommandLine(args)
+	if some := someOfGrammar(args); some != nil {
+		if command, err := s.parseWith(some, args); err == nil {
+			return command, nil
+		}
+	}
+	return s.parseWith(&grammar{}, args)
+}
+
+// someOfGrammar returns the grammar without the commands whose names are not among the arguments, since to build all of it
+// takes as long as to start the program. It is nil if help may be asked for, or no command. What is wrong with the arguments,
+// only the whole grammar can tell.
+func someOfGrammar(args []string) any {
+	var fields []reflect.StructField
+	for field := range reflect.TypeFor[grammar]().Fields() {
+		_, command := field.Tag.Lookup("cmd")
+		named := func(arg string) bool { return strings.EqualFold(strings.ReplaceAll(arg, "-", ""), field.Name) }
+		if !command || slices.ContainsFunc(args, named) {
+			fields = append(fields, field)
+		}
+	}
+	const always = 2
+	if len(fields) == always || slices.ContainsFunc(args, asksForHelp) {
+		return nil
+	}
+	return reflect.New(reflect.StructOf(fields)).Interface()
+}
+
+// asksForHelp says that an argument may be -h, alone or among other short flags, or --help.
+func asksForHelp(arg string) bool {
+	return strings.HasPrefix(arg, "--help") || strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "h")
+}
+
+// parseWith is parse with a grammar, or some of it.
+func (s *session) parseWith(g any, args []string) (*kong.Context, error) {
+	parser, err := newParser(g, s)
+	if err != nil {
+		panic("cmd: the grammar is wrong: " + err.Error())
+	}
+	forgetEmpty(parser.Model.Flags)
 	command, err := parser.Parse(args)
 	if errors.Is(err, errHelp) {
 		return nil, err
@@ -164,7 +199,7 @@ func (s *session) parse(args []string) (*kong.Context, error) {
 	if err != nil {
 		err = usageError(err, name, s.argv != nil)
 	} else if err = checkText(args, parser.Model.Flags); err == nil {
-		err = s.configure(g.Globals)
+		err = s.configure(reflect.ValueOf(g).Elem().FieldByName("Globals").Interface().(globals))
 	}
 	if err != nil && waits(name, args) {
 		err = cannotWait(err)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -91,6 +93,48 @@ func TestWantsJSON_IsSeenBeforeParsing(t *testing.T) {
 	} {
 		if got := wantsJSON(strings.Fields(test.args)); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.args, got, test.want)
+		}
+	}
+}
+
+// TestSomeOfGrammar_ParsesAsTheWhole: the help of each command is the same, whether kong knows of the others or not.
+func TestSomeOfGrammar_ParsesAsTheWhole(t *testing.T) {
+	t.Parallel()
+	help := func(g any, args []string) string {
+		out, err := os.CreateTemp(t.TempDir(), "out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		s := newSession(os.Stdin, out, out)
+		if _, err := s.parseWith(g, append(args, "--help")); !errors.Is(err, errHelp) {
+			t.Fatalf("%v: %v", args, err)
+		}
+		if err := s.out.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, node := range leaves(t) {
+		args := strings.Fields(node.FullPath())[1:]
+		some := someOfGrammar(args)
+		if some == nil {
+			t.Fatalf("%v: its name is not found", args)
+		}
+		if n := reflect.ValueOf(some).Elem().NumField(); n > 2+len(args) {
+			t.Errorf("%v: a grammar of %d fields", args, n)
+		}
+		if got, want := help(some, args), help(&grammar{}, args); got != want || !strings.Contains(got, node.Help) {
+			t.Errorf("%v: got %s, want %s", args, got, want)
+		}
+	}
+	for _, args := range []string{"", "enqueu", "-o json", "list -h", "list --help", "-qh list"} {
+		if someOfGrammar(strings.Fields(args)) != nil {
+			t.Errorf("%s: not parsed with the whole grammar", args)
 		}
 	}
 }
