@@ -13,14 +13,15 @@ import (
 const (
 	MaxSecrets    = 64      // of a job
 	maxRedactSize = 8 << 10 // bytes of the setting redact
+	maxSecretName = 128     // bytes: not in the expression, which would have as many parts
 )
 
-var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // CheckSecret returns an error that wraps ErrInvalid if no secret can have this name.
 func CheckSecret(name string) error {
 	switch {
-	case !secretName.MatchString(name):
+	case len(name) > maxSecretName || !secretName.MatchString(name):
 		return invalid("secret", quoted(name), "the name of a variable: letters, digits and _, not beginning with a digit")
 	case name == "PATH" || strings.HasPrefix(name, "QUEUECTL_"): // recorded of who enqueues, and set by workers
 		return invalid("secret", quoted(name), "another name: PATH and QUEUECTL_... are queuectl's own")

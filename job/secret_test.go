@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/queuectl/queuectl/job"
@@ -22,7 +23,11 @@ func TestPatterns_KnowTheEndsOfLines(t *testing.T) {
 
 func TestCheckSecret_NamesThatHaveAMeaning(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]error{"TOKEN": nil, "MY_PATH": nil, "PATH": job.ErrInvalid, "QUEUECTL_DIR": job.ErrInvalid, "QUEUECTL_": job.ErrInvalid} {
+	for name, want := range map[string]error{
+		"TOKEN": nil, "MY_PATH": nil, "PATH": job.ErrInvalid, "QUEUECTL_DIR": job.ErrInvalid, "QUEUECTL_": job.ErrInvalid,
+		"": job.ErrInvalid, "1A": job.ErrInvalid, "A-B": job.ErrInvalid,
+		strings.Repeat("A", 128): nil, strings.Repeat("A", 129): job.ErrInvalid,
+	} {
 		if err := job.CheckSecret(name); !errors.Is(err, want) {
 			t.Errorf("%s: %v", name, err)
 		}
