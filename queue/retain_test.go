@@ -124,9 +124,9 @@ func TestKeepUp_RetainsForWorkersFromTimeToTime(t *testing.T) {
 func TestKeepUp_LooksWhatMayGoWhenTheEndedHaveDoubled(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	late := time.Duration(0)
+	late, elapsed := time.Duration(0), time.Second
 	q, err := Open(ctx, t.TempDir(), Options{
-		Now: func() time.Time { return time.Now().Add(late) }, Elapsed: func() time.Duration { return time.Second },
+		Now: func() time.Time { return time.Now().Add(late) }, Elapsed: func() time.Duration { return elapsed },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -136,14 +136,19 @@ func TestKeepUp_LooksWhatMayGoWhenTheEndedHaveDoubled(t *testing.T) {
 		end  int // jobs
 		days time.Duration
 		left int
+		soon bool // after the step before
 	}{
-		{4, 0, 4}, // looks, and finds nothing
-		{3, 8, 7}, // the 4 could go, but 7 are fewer than 8
-		{1, 0, 4}, // they go
-		{3, 8, 7},
-		{1, 0, 4},
+		{4, 0, 4, false}, // looks, and finds nothing
+		{3, 8, 7, false}, // the 4 could go, but 7 are fewer than 8
+		{1, 0, 4, false}, // they go
+		{3, 8, 7, false},
+		{1, 0, 4, false},
+		{4, 8, 8, true}, // nothing is done so soon
 	} {
 		late += step.days * 24 * time.Hour
+		if !step.soon {
+			elapsed += upkeepRest
+		}
 		for range step.end {
 			made, err := q.Enqueue(ctx, job.Spec{Command: "true"})
 			if err = errors.Join(err, q.Cancel(ctx, made.Spec.ID)); err != nil {

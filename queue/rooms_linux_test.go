@@ -120,7 +120,8 @@ func (r *room) live(q *queue.Queue) {
 		}
 	}
 	stop() // gracefully: what runs is recorded
-	if err := <-worked; err != nil && !(errors.Is(err, eventlog.ErrDiskFull) && r.begun == 0) {
+	full := func(err error) bool { return errors.Is(err, eventlog.ErrDiskFull) || errors.Is(err, unix.ENOSPC) }
+	if err := <-worked; err != nil && !(full(err) && r.begun == 0) {
 		r.errorf("the worker ended with %v", err) // one that could not even begin may say so
 	}
 	r.mu.Lock()

@@ -17,6 +17,9 @@ const (
 	retainEvery = time.Hour
 	// retainFirst is when it does so first.
 	retainFirst = time.Minute
+	// upkeepRest is how long nothing is done after it: under a steady load, snapshots of 256 KiB each would cost a fifth of
+	// the processor.
+	upkeepRest = 250 * time.Millisecond
 	// upkeepPause is how long nothing is tried after an attempt that failed.
 	upkeepPause = 30 * time.Second
 )
@@ -30,7 +33,7 @@ type keeper struct {
 	mu     sync.Mutex
 	busy   bool
 	closed bool
-	failed time.Duration // when an attempt failed last (Options.Elapsed); 0 = the last one went well
+	rest   time.Duration // until when nothing is done (Options.Elapsed)
 	retain time.Duration // when a worker looks next what may be forgotten; 0 = not set yet
 
 	ended int // jobs that the last such look has left; owned by the goroutine
@@ -61,7 +64,7 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 		k.retain = now + retainFirst
 	}
 	retain := worker && now >= k.retain
-	if k.closed || k.busy || tail < worthASnapshot && !retain || k.failed != 0 && now < k.failed+upkeepPause {
+	if k.closed || k.busy || tail < worthASnapshot && !retain || now < k.rest {
 		return
 	}
 	if retain {
@@ -75,9 +78,9 @@ func (q *Queue) keepUp(tail int64, worker bool) {
 		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.busy, k.failed = false, 0
+		k.busy, k.rest = false, q.opt.Elapsed()+upkeepRest
 		if err != nil {
-			k.failed = q.opt.Elapsed()
+			k.rest = q.opt.Elapsed() + upkeepPause
 		}
 	})
 }
