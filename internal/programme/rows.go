@@ -83,7 +83,7 @@ var table = []row{
 	},
 	{
 		name: "fuzz", about: "input that nobody thought of: frames, scans, logs, snapshots, events, jobs, command lines",
-		figure: "executions", usual: "the corpus; 10 s each in CI", target: 300_000_000, weight: 4,
+		figure: "executions", usual: "the corpus; 5 or 10 s each in CI", target: 300_000_000, weight: 4,
 		parts: fuzzed(
 			"eventlog FuzzScan FuzzDecodeFrame FuzzSnapshotFile FuzzDecodeFormat FuzzDecodeManifest FuzzDecodeContents",
 			"fuzz FuzzVerify FuzzDecodeEvent FuzzParseSpec",
