@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/queuectl/queuectl/eventlog"
+	"github.com/queuectl/queuectl/internal/disk"
 	"github.com/queuectl/queuectl/job"
 	"github.com/queuectl/queuectl/queue"
 )
@@ -80,6 +82,9 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 	} else if !(*c.BackoffBase >= 1) {
 		return usage("--backoff-base must be at least 1", "")
 	}
+	if err := s.checkOwner(); err != nil {
+		return err
+	}
 	if c.Detach {
 		return c.detach(ctx, s)
 	}
@@ -106,6 +111,27 @@ func (c *workerStartCmd) Run(ctx context.Context, s *session) error {
 		}
 		return err
 	})
+}
+
+// checkOwner returns a failure if the queue is another user's, who would have commands run as this one. What root
+// owns is as good as one's own, as ssh has it; what is not there yet will be made by this user.
+func (s *session) checkOwner() error {
+	for _, path := range []string{s.dir, filepath.Join(s.dir, "log")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // opening the queue fails as well, and says why
+		}
+		owner, known := disk.OwnerOf(info)
+		if !known || owner.Me || owner.Root {
+			continue
+		}
+		return &failure{
+			exit: exitFailed, code: "other_owner",
+			message: fmt.Sprintf("%s belongs to %s, whose commands would run as you", path, owner.Name),
+			hint:    fmt.Sprintf("start the worker as %s; if the commands are to be yours, take %s over with 'chown -R'", owner.Name, s.dir),
+		}
+	}
+	return nil
 }
 
 // started says what has begun: to people in the words of the original program, to programs which worker

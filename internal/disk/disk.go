@@ -77,6 +77,7 @@ func Same(a, b string) (same, known bool, err error) { return sameFS(a, b) }
 type Owner struct {
 	Name string // of the user, or the number if it has no name
 	Me   bool   // it is the user of this process
+	Root bool   // it may do anything anyway
 }
 
 // OwnerOf returns whose a file is. known is false where files have no such owner.

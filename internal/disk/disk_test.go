@@ -97,13 +97,24 @@ func TestSpaceOf_IsNotMoreThanThereIs(t *testing.T) {
 	}
 }
 
+func TestOwnerOf_Root(t *testing.T) {
+	t.Parallel()
+	info, err := os.Stat(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, known := OwnerOf(info); known && o.Root != (o.Name == "root" || o.Name == "0") {
+		t.Errorf("%s belongs to %+v", os.DevNull, o)
+	}
+}
+
 func TestOwnerOf_AnOwnFile(t *testing.T) {
 	t.Parallel()
 	info, err := os.Stat(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, known := OwnerOf(info); known && (!o.Me || o.Name == "") {
+	if o, known := OwnerOf(info); known && (!o.Me || o.Name == "" || o.Root != (os.Geteuid() == 0)) {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -31,7 +31,7 @@ func ownerOf(info fs.FileInfo) (Owner, bool) {
 	if !ok {
 		return Owner{}, false
 	}
-	o := Owner{Name: strconv.FormatUint(uint64(st.Uid), 10), Me: int(st.Uid) == os.Geteuid()}
+	o := Owner{Name: strconv.FormatUint(uint64(st.Uid), 10), Me: int(st.Uid) == os.Geteuid(), Root: st.Uid == 0}
 	if u, err := user.LookupId(o.Name); err == nil {
 		o.Name = u.Username
 	}
