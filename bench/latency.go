@@ -77,9 +77,7 @@ func wakeUp(l *lab) (results []result, err error) {
 			return nil, err
 		}
 		r := latency("idle worker in another process, from acknowledgement to the command's clock; n pending beside", n, ms, 1, 5)
-		r.Bound, r.BoundValue = fmt.Sprintf("p50 %.2f ms, `date` started and read by itself", median(alone)), median(alone)
-		r.Ratio = r.Value / r.BoundValue
-		results = append(results, r)
+		results = append(results, r.beside(alone))
 	}
 	return results, nil
 }
@@ -88,6 +86,13 @@ func latency(work string, n int, ms []float64, p50, p99 float64) result {
 	half, most := median(ms), quantile(ms, 0.99)
 	r := result{Work: work, N: n, Value: half, Unit: "ms", Figure: fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", half, most), cost: half}
 	return r.must(fmt.Sprintf("p50 ≤ %v ms, p99 ≤ %v ms", p50, p99), half <= p50 && most <= p99)
+}
+
+// beside adds what the command takes by itself.
+func (r result) beside(alone []float64) result {
+	r.BoundValue = median(alone)
+	r.Bound, r.Ratio = fmt.Sprintf("p50 %.2f ms, its command by itself", r.BoundValue), r.Value/r.BoundValue
+	return r
 }
 
 // clock is a command that tells when it runs.
@@ -114,19 +119,26 @@ func (l *lab) wakeUpOther(dir string) (ms, alone []float64, err error) {
 				return err
 			}
 			ms = append(ms, at.Sub(acknowledged).Seconds()*1e3)
-			started := time.Now()
-			out, err := exec.Command(clock[0], clock[1:]...).Output()
+			itself, err := byItself(clock...)
 			if err != nil {
 				return err
 			}
-			if at, err = parseClock(out); err != nil {
-				return err
-			}
-			alone = append(alone, at.Sub(started).Seconds()*1e3)
+			alone = append(alone, itself)
 		}
 		return nil
 	})
 	return ms, alone, err
+}
+
+// byItself starts a command that tells when it runs, and returns after how many milliseconds that was.
+func byItself(argv ...string) (float64, error) {
+	started := time.Now()
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	if err != nil {
+		return 0, err
+	}
+	at, err := parseClock(out)
+	return at.Sub(started).Seconds() * 1e3, err
 }
 
 func parseClock(text []byte) (time.Time, error) {
@@ -181,7 +193,7 @@ func reclaim(l *lab) (results []result, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var ms []float64
+		var ms, alone []float64
 		err = l.with(dir, func(q *queue.Queue) error {
 			workers := map[int]*exec.Cmd{} // by process id
 			for len(workers) < 2 {
@@ -193,11 +205,11 @@ func reclaim(l *lab) (results []result, err error) {
 				workers[w.Process.Pid] = w
 			}
 			for range l.choose(100, 5) {
-				took, err := l.killOnce(q, workers)
+				took, itself, err := l.killOnce(q, workers)
 				if err != nil {
 					return err
 				}
-				ms = append(ms, took)
+				ms, alone = append(ms, took), append(alone, itself)
 				w, err := l.startWorker(q, 2)
 				if err != nil {
 					return err
@@ -210,33 +222,34 @@ func reclaim(l *lab) (results []result, err error) {
 		if err != nil {
 			return nil, err
 		}
-		results = append(results, latency("worker killed with SIGKILL, until its job runs again in another process; n pending beside", n, ms, 5, 50))
+		r := latency("worker killed with SIGKILL, until its job runs again in another process; n pending beside", n, ms, 5, 50)
+		results = append(results, r.beside(alone))
 	}
 	return results, nil
 }
 
 // killOnce starts a job, kills the worker that runs it and returns the milliseconds until the command of its next run has
-// read the clock.
-func (l *lab) killOnce(q *queue.Queue, workers map[int]*exec.Cmd) (float64, error) {
+// read the clock, and those that it takes by itself.
+func (l *lab) killOnce(q *queue.Queue, workers map[int]*exec.Cmd) (ms, itself float64, err error) {
 	first := filepath.Join(l.dir, "first")
 	if err := os.RemoveAll(first); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	line := fmt.Sprintf("if [ -e '%s' ]; then exec %s; fi; : >'%[1]s'; exec sleep 100", first, strings.Join(clock, " "))
 	j, err := q.Enqueue(l.ctx, job.Spec{Command: line, OnCrash: job.CrashRetry})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, err := os.Stat(first); err != nil; _, err = os.Stat(first) {
 		time.Sleep(time.Millisecond)
 	}
 	running, err := q.Job(l.ctx, j.Spec.ID)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	all, err := q.Workers(l.ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, w := range all {
 		victim := workers[int(w.PID)]
@@ -246,10 +259,15 @@ func (l *lab) killOnce(q *queue.Queue, workers map[int]*exec.Cmd) (float64, erro
 		delete(workers, int(w.PID))
 		killed := time.Now()
 		if err := victim.Process.Kill(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		at, err := l.printed(q, j.Spec.ID)
-		return at.Sub(killed).Seconds() * 1e3, err
+		if err != nil {
+			return 0, 0, err
+		}
+		_ = victim.Wait() // by the signal
+		itself, err = byItself("sh", "-c", line)
+		return at.Sub(killed).Seconds() * 1e3, itself, err
 	}
-	return 0, fmt.Errorf("worker %d of %s is not known", running.Worker, j.Spec.ID)
+	return 0, 0, fmt.Errorf("worker %d of %s is not known", running.Worker, j.Spec.ID)
 }
