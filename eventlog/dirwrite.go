@@ -16,7 +16,7 @@ import (
 const outcomeReserve = 256 << 10
 
 // limit is the size at which the tail is to be followed by another segment. While the disk is full
-// it is larger, so that what is reserved can be used: a new segment would have none. A tail that is
+// it is larger, so that what is reserved can be used: a new segment would have none (see mayTurn). A tail that is
 // too large already gets one more commit: tidwall/wal would begin the next segment before that, and
 // perhaps another behind it, whose names nobody could sync in between. Of what a file of this process
 // can hold the last commit has as much as all before it.
@@ -63,11 +63,9 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 	end := s.tip
 	end.offset += int64(entrySize(len(frame)))
 	end.head = Head{Commit: h.Commit, Position: h.First + Position(len(events)) - 1, Hash: sum}
-	turns := end.offset >= int64(s.writer.limit) // tidwall/wal writes, and then begins a segment
-	if turns {
-		if err := s.finish(); err != nil {
-			return notCommitted(err)
-		}
+	turns, err := s.ends(end.offset)
+	if err != nil {
+		return notCommitted(err)
 	}
 	s.disk.at(pointWrite)
 	err = s.writer.log.Write(uint64(h.Commit), frame)
@@ -84,6 +82,27 @@ func (s *dirStore) write(meta *Meta, events []Event, time int64) error {
 		s.writer.release() // it would keep a copy of the frame
 	}
 	return nil
+}
+
+// ends says if tidwall/wal will begin another segment when it has written as far as end, and makes the tail ready for that.
+func (s *dirStore) ends(end int64) (bool, error) {
+	if end < int64(s.writer.limit) {
+		return false, nil
+	}
+	if s.tail.reserved && !s.mayTurn(end) {
+		s.tail.reserved = false // full says so from now on, and limit is larger
+		if err := s.prepare(); err != nil || end < int64(s.writer.limit) {
+			return false, err
+		}
+	}
+	return true, s.finish()
+}
+
+// mayTurn says if there is room for another segment and all that is to be reserved of it. It takes that for the tail, from
+// which it is given back when the next segment is there to have it: on a full disk, somebody else would have it at once.
+func (s *dirStore) mayTurn(end int64) bool {
+	_, err := s.disk.reserve(s.tail.f, end+int64(s.opt.SegmentSize)+outcomeReserve)
+	return !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT)
 }
 
 // prepare makes writer ready to write at tip.

@@ -27,7 +27,7 @@ func smallDisk(t *testing.T, kib int) string {
 func fill(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "fill")
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,7 @@ func TestFullDisk_OnlyEssentialsAreWritten(t *testing.T) {
 	if before > 2*size/500 {
 		t.Errorf("%d appends of 500 bytes before a full disk was noticed", before)
 	}
+	fill(t, disk) // nothing was given back that somebody else could take
 
 	tail, _ := tailOf(t, dir)
 	outcome := h.proposes(strings.Repeat("o", 1000))

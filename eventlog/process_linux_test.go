@@ -88,7 +88,10 @@ func asNobody(t *testing.T, c *exec.Cmd, dir string) {
 		t.Fatal(err)
 	}
 	c.Path = filepath.Join(dir, "test")
-	if err := os.WriteFile(c.Path, self, 0o755); err != nil {
+	syscall.ForkLock.RLock() // a process that is started meanwhile would hold it open for writing: "text file busy"
+	err = os.WriteFile(c.Path, self, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -203,4 +203,9 @@ var plantsInTheLog = []plant{
 		edits: []edit{{"eventlog/layout.go", "if number > frameFormat {", "if false {"}},
 		pkg:   "eventlog", test: "TestFormat_LaterVersionIsToldFromDamage",
 	},
+	{
+		name:  "a segment is begun on a full disk",
+		edits: []edit{{"eventlog/dirwrite.go", "s.tail.reserved && !s.mayTurn(end)", "s.tail.reserved && false"}},
+		pkg:   "eventlog", test: "TestFullDisk_OnlyEssentialsAreWritten", only: "linux",
+	},
 }
