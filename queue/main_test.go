@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	roles := map[string]func(context.Context, *queue.Queue) error{
 		"writer": playWriter, "worker": playWorker, "drainer": playDrainer,
 		"reclaimer": playReclaimer, "follower": playFollower, "snapshotter": playSnapshotter,
-		"client": playClient, "asker": playAsker,
+		"client": playClient, "asker": playAsker, "mixer": playMixer,
 	}
 	play := roles[os.Getenv(roleVar)]
 	if play == nil {
@@ -34,7 +34,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv(nameVar) != "" { // one of a storm
 		go outlive(os.Stdin, stop)
 	}
-	q, err := queue.Open(ctx, os.Getenv(dirVar), queue.Options{})
+	var opt queue.Options
+	var err error
+	if clock := os.Getenv(clockVar); clock != "" {
+		opt, err = steppedOptions(clock)
+	}
+	var q *queue.Queue
+	if err == nil {
+		q, err = queue.Open(ctx, os.Getenv(dirVar), opt)
+	}
 	if err == nil {
 		err = play(ctx, q)
 	}

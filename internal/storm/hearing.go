@@ -11,8 +11,8 @@ import (
 	"github.com/queuectl/queuectl/queue"
 )
 
-// Hearing is a check of a storm that reads the log while the storm rages, so that what it has heard may be pruned. Not safe
-// for concurrent use.
+// Hearing is a check of a storm that reads the log while the storm rages, so that what it has heard may be pruned. Not
+// safe for concurrent use.
 type Hearing struct {
 	// May says that a job may end without having completed: how is "dead" or "cancelled". nil = none may.
 	May func(id, how string) bool
@@ -79,7 +79,9 @@ func (h *Hearing) Check(ctx context.Context, kills []Kill) (*Report, error) {
 	g, p := h.judge, h.place
 	r.Jobs, r.Runs, r.LostRuns = len(g.jobs), g.runs, g.lost
 	r.Reclaim, r.Unfinished, r.Overlaps = disk.SpreadOf(g.reclaims), g.unfinished(h.May), g.crimes
-	for _, look := range []func(*judge, *Report) error{p.compareAnswers, p.compareShown, p.compareSights, p.lookForOrphans, p.lookForFiles} {
+	for _, look := range []func(*judge, *Report) error{
+		p.compareAnswers, p.compareShown, p.compareSights, p.lookForOrphans, p.lookForFiles,
+	} {
 		if err := look(g, r); err != nil {
 			return nil, fmt.Errorf("check the storm: %w", err)
 		}

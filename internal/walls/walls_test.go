@@ -72,6 +72,7 @@ var rooms = map[string]room{
 	},
 	"internal/interleave": {reason: "it gives turns to the processes of a test, and knows nothing of what they do"},
 	"internal/effort":     {reason: "it counts what tests do and knows nothing of what they test"},
+	"internal/soak":       {reason: "it measures from outside, and knows nothing of what a program does"},
 	"internal/planted":    {reason: "it holds tests only"},
 	"internal/growth":     {reason: "it holds tests only"},
 	"internal/programme": {
