@@ -1,6 +1,6 @@
 package planted
 
-// plantsInMachines break what judges a machine: selftest and doctor.
+// plantsInMachines break what judges a machine, selftest and doctor, and what a soak is to notice.
 var plantsInMachines = []plant{
 	{
 		name:  "a storm does not miss what was answered and is lost",
@@ -21,6 +21,23 @@ var plantsInMachines = []plant{
 		name:  "a storm takes an orphan for dead",
 		edits: []edit{{"internal/storm/check.go", "return !free, err", "return !free && false, err"}},
 		pkg:   "internal/storm", test: "TestCheck_SeesWhatIsPlanted",
+	},
+	{
+		name: "a command leaves the file of its output open",
+		edits: []edit{{"internal/shell/output.go", "\to.file.Close() // what the command wrote was its own to check\n", "\topened = append(opened, o.file)\n"}, {
+			"internal/shell/output.go", "// close takes a last look,", "var opened []*os.File // or else they would be closed with the garbage\n\n// close takes a last look,",
+		}},
+		pkg: "queue", test: "TestSoak_StaysFlat", only: "linux",
+	},
+	{
+		name:  "what forgotten jobs printed stays on the disk",
+		edits: []edit{{"queue/forget.go", "err := os.Remove(q.OutputPath(run))", "_, err := os.Stat(q.OutputPath(run))"}},
+		pkg:   "queue", test: "TestSoak_StaysFlat", only: "linux",
+	},
+	{
+		name:  "a soak takes what grows for flat",
+		edits: []edit{{"internal/soak/record.go", "if after > kind.factor*before", "if after > 4*kind.factor*before"}},
+		pkg:   "internal/soak", test: "TestGrown_TellsARiseFromAWave",
 	},
 	{
 		name:  "a selftest removes what shows that something is wrong",

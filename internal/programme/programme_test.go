@@ -117,6 +117,41 @@ func TestRun_StopsWhenTheTimeIsOverOrTheTargetReached(t *testing.T) {
 	}
 }
 
+// TestRun_PicturesStay: what tests have made for people to look at outlives a unit that passed, and nothing else does.
+func TestRun_PicturesStay(t *testing.T) {
+	t.Parallel()
+	p, r, log := runs(t, 0, things("^TestPicture_"))
+	if r.failures() > 0 {
+		t.Fatal(log)
+	}
+	var left []string
+	unit := filepath.Join(p.dir, "many-things-0")
+	err := filepath.WalkDir(unit, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			left = append(left, filepath.Base(path))
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(left, []string{"picture"}) {
+		t.Errorf("left are %q (%v), want the picture", left, err)
+	}
+	if tmp, err := os.Stat(filepath.Join(unit, "tmp")); err == nil {
+		t.Errorf("left is %s", tmp.Name())
+	}
+}
+
+func TestUnit_ThatLastsHasItsTimeAndIsNotTakenForOneThatHangs(t *testing.T) {
+	t.Parallel()
+	long := part{pkg: "queue", test: "^TestSoak_", long: true, args: lasting("soak")}
+	const want = "go test ./queue -run '^TestSoak_' -v -count 1 -timeout 2h30m0s -soak.seconds 6840 -soak.seed 3"
+	if got := long.command(unit{seed: 3, time: 2 * time.Hour}); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := long.command(unit{seed: 3}); !strings.HasSuffix(got, "-timeout 30m0s -soak.seconds 5 -soak.seed 3") {
+		t.Errorf("without time: got %s", got)
+	}
+}
+
 func TestRun_NothingDoneIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	moon := things("^TestMoon_")

@@ -25,6 +25,7 @@ type part struct {
 	pkg  string // directory below the root
 	test string // regular expression that matches nothing else; of a fuzz target, its name
 	fuzz bool
+	long bool                // a unit lasts as long as it is told to
 	args func(unit) []string // nil = none
 }
 
@@ -42,6 +43,14 @@ func (r *row) once() bool { return r.target == 0 && !r.ends }
 func layer(name, count string, n int) func(unit) []string {
 	return func(u unit) []string {
 		return []string{fmt.Sprintf("-%s.%s", name, count), strconv.Itoa(n), fmt.Sprintf("-%s.seed", name), strconv.FormatUint(u.seed, 10)}
+	}
+}
+
+// lasting gives those of a layer that takes a number of seconds: nearly all of the time, since there is more to do at the end.
+func lasting(name string) func(unit) []string {
+	return func(u unit) []string {
+		const least = 5
+		return layer(name, "seconds", max(least, int(0.95*u.time.Seconds())))(u)
 	}
 }
 
@@ -105,6 +114,11 @@ var table = []row{
 		name: "kill", about: "processes that are killed at any moment",
 		figure: "kills", usual: "100", target: 100_000, weight: 4,
 		parts: []part{{pkg: "queue", test: "^TestStorm_", args: layer("storm", "kills", 100)}},
+	},
+	{
+		name: "soak", about: "a mixed load of processes for a long time: memory, descriptors and disk stay flat",
+		figure: "seconds", usual: "5", target: 8 * 60 * 60, weight: 4,
+		parts: []part{{pkg: "queue", test: "^TestSoak_", long: true, args: lasting("soak")}},
 	},
 	{
 		name: "faults", about: "each system call of the write path fails, in every way and at every position",

@@ -89,11 +89,26 @@ func (p *programme) runUnit(ctx context.Context, r *row, work *part, u unit, don
 	if err != nil {
 		verdict = "FAILED: " + err.Error()
 		done.Failures = append(done.Failures, p.keep(work, u, dir, err))
-	} else if err := os.RemoveAll(dir); err != nil {
+	} else if err := tidy(dir); err != nil {
 		fmt.Fprintln(p.log, "programme:", err)
 	}
 	fmt.Fprintf(p.log, "%s: unit %d, seed %d: %s in %.0f s\n", r.name, done.Units, u.seed, verdict, time.Since(began).Seconds())
 	return skipped
+}
+
+// tidy removes the directory of a unit that passed, but for what its tests have made for people to look at.
+func tidy(dir string) error {
+	const artifacts = "_artifacts" // the name is that of package testing, which makes it in any case
+	if os.Remove(filepath.Join(dir, artifacts)) == nil {
+		return os.RemoveAll(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != artifacts {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // keep leaves the command that runs a failed unit again beside what it left.
@@ -125,7 +140,11 @@ func (w *part) flags(u unit) []string {
 		spend := min(max(u.time, leastFuzzing), mostFuzzing).Round(time.Second)
 		return []string{"-run", "^$", "-fuzz", "^" + w.test + "$", "-fuzztime", spend.String(), "-fuzzminimizetime", "10x"}
 	}
-	flags := []string{"-run", w.test, "-v", "-count", "1", "-timeout", unitTimeout.String()}
+	limit := unitTimeout
+	if w.long {
+		limit += u.time.Round(time.Second)
+	}
+	flags := []string{"-run", w.test, "-v", "-count", "1", "-timeout", limit.String()}
 	if w.args != nil {
 		flags = append(flags, w.args(u)...)
 	}
