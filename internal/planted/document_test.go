@@ -93,6 +93,9 @@ func TestPlants_AreInTheDocument(t *testing.T) {
 	d := readDocument(t)
 	for _, p := range plants {
 		want := fmt.Sprintf("`%s` of `%s`", p.test, p.pkg)
+		if second, known := p.second(); known {
+			want += fmt.Sprintf("; `%s` of `%s`", second.test, second.pkg)
+		}
 		if _, cells := d.row(&p); len(cells) != 4 || cells[2] != want {
 			t.Errorf("%s: no row of the table has it, a layer, %q and a time", p.name, want)
 		}

@@ -38,8 +38,11 @@ type plant struct {
 	edits []edit
 	pkg   string // directory of the test's package
 	test  string
+	also  string // package and name of a test of another layer that notices it as well; "" = none is known
 	often bool   // planted in every run
 	only  string // the one system that has the code and the test; "" = all
+
+	repeated bool // it was planted for another test already, and is not counted
 }
 
 // edit is one line that is changed. What stands before and after it is there to find it by.
@@ -72,6 +75,12 @@ func TestPlants_AreNoticed(t *testing.T) {
 				t.Run(strings.ReplaceAll(p.name, " ", "_"), func(t *testing.T) {
 					t.Parallel()
 					p.isNoticed(t, g, sound)
+					if second, known := p.second(); known && *which != "" {
+						t.Run("as_well", func(t *testing.T) {
+							sound, _ := g.build(t, second.pkg, nil)
+							second.isNoticed(t, g, sound)
+						})
+					}
 				})
 			}
 		})
@@ -92,6 +101,14 @@ func byPackage() map[string][]plant {
 	return groups
 }
 
+// second returns the plant with the other test that notices it.
+func (p *plant) second() (q plant, known bool) {
+	q = *p
+	q.pkg, q.test, known = strings.Cut(p.also, " ")
+	q.repeated = true
+	return q, known
+}
+
 // isNoticed fails unless the plant's test passes in the sound program and fails in the one with the
 // defect.
 func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
@@ -110,7 +127,9 @@ func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
 		t.Skip(reason[1])
 	}
 	broken, built := g.build(t, p.pkg, p)
-	effort.Report(t, map[string]int{"plants": 1})
+	if !p.repeated {
+		effort.Report(t, map[string]int{"plants": 1})
+	}
 	began := time.Now()
 	_, err = g.run(t, p, broken)
 	switch exit := new(exec.ExitError); {
@@ -120,7 +139,9 @@ func (p *plant) isNoticed(t *testing.T, g ground, sound string) {
 		t.Fatalf("run %s: %v", p.test, err)
 	default:
 		took := built + time.Since(began)
-		g.document.time(p, took)
+		if !p.repeated {
+			g.document.time(p, took)
+		}
 		effort.Note(t, "%s: noticed by %s of %s (%s) in %.1f s, %.1f of them to build it",
 			p.name, p.test, p.pkg, g.document.layer(p), took.Seconds(), built.Seconds())
 	}
@@ -279,8 +300,11 @@ func TestPlants_FitTheCode(t *testing.T) {
 		if _, err := p.changes(root); err != nil {
 			t.Errorf("%s: %v", p.name, err)
 		}
-		if !hasTest(t, filepath.Join(root, filepath.FromSlash(p.pkg)), p.test) {
-			t.Errorf("%s: %s has no %s: which test notices it now?", p.name, p.pkg, p.test)
+		second, known := p.second()
+		for _, by := range []plant{p, second} {
+			if (known || !by.repeated) && !hasTest(t, filepath.Join(root, filepath.FromSlash(by.pkg)), by.test) {
+				t.Errorf("%s: %s has no %s: which test notices it now?", p.name, by.pkg, by.test)
+			}
 		}
 	}
 }

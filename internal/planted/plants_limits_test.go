@@ -11,6 +11,7 @@ var plantsInLimits = []plant{
 		name:  "a queue runs one job more than it may",
 		edits: []edit{{"projection/queues.go", "running >= int(g.limits.Concurrency)", "running > int(g.limits.Concurrency)"}},
 		pkg:   "decide", test: "TestLimitQueue_ConcurrencyCountsWhatRuns",
+		also: "queue TestSimulation_WorkersRunEachJobOnceAtATime",
 	},
 	{
 		name:  "a rate lets one job more begin",
@@ -31,6 +32,7 @@ var plantsInLimits = []plant{
 		name:  "a job whose key is taken is claimed",
 		edits: []edit{{"scheduler/gate.go", " && s.key.runs == 0)", ")"}},
 		pkg:   "decide", test: "TestConcurrencyKey_OneJobOfAKeyRuns",
+		also: "queue TestSimulation_WorkersRunEachJobOnceAtATime",
 	},
 	{
 		name:  "a run that was lost keeps its key",

@@ -11,11 +11,13 @@ var plantsInTheLog = []plant{
 		name:  "an append is answered before it is synced",
 		edits: []edit{{"eventlog/commit.go", "\t\terr = c.sync()", "\t\tdefer c.sync()"}},
 		pkg:   "eventlog", test: "TestMemory_FailedStepsHaveTrueAnswers", often: true,
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "an append is never synced",
 		edits: []edit{{"eventlog/commit.go", "must := len(r.written) > 0", "must := false"}},
 		pkg:   "eventlog", test: "TestMemory_PowerCutDropsWhatWasNotSynced",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name: "a segment is synced before it is written",
@@ -24,11 +26,13 @@ var plantsInTheLog = []plant{
 			{"eventlog/dirwrite.go", "s.tip = end\n\tif turns {", "s.tip, s.known = end, h.Commit\n\tif turns {"},
 		},
 		pkg: "eventlog", test: "TestSync_AsManyAsThereAreGroups", only: "linux",
+		also: "eventlog TestRotation_NoticesThatAnotherProcessCouldNotSync",
 	},
 	{
 		name:  "another file is synced than was written",
 		edits: []edit{{"eventlog/dirsync.go", "s.disk.datasync(s.tail.f); err", "s.disk.datasync(s.marks.f); err"}},
 		pkg:   "eventlog", test: "TestSync_OncePerAppendAndNoMore",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a sync of a file does nothing",
@@ -44,21 +48,25 @@ var plantsInTheLog = []plant{
 		name:  "the directory is not synced after a rotation",
 		edits: []edit{{"eventlog/dirsync.go", "if s.tail.named {", "if true {"}},
 		pkg:   "eventlog", test: "TestSync_DirectoryBeforeTheFirstAcknowledgementInASegment",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a segment is complete before its name is durable",
 		edits: []edit{{"eventlog/dirwrite.go", "if s.tail.named && s.writer.proven {", "if s.writer.proven {"}},
 		pkg:   "eventlog", test: "TestRotation_NameOfASegmentThatOneCommitFills",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a rotation believes in bytes that another process could not sync",
 		edits: []edit{{"eventlog/dirwrite.go", "if s.tail.named && s.writer.proven {", "if s.tail.named {"}},
 		pkg:   "eventlog", test: "TestRotation_NoticesThatAnotherProcessCouldNotSync",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a new log gets its name before it is whole on the disk",
 		edits: []edit{{"eventlog/dircreate.go", "s.disk.syncDir(temp); err", "error(nil); err"}},
 		pkg:   "eventlog", test: "TestOpen_NewLogIsSyncedFromTheInsideOut",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "the directory above a new log is not synced",
@@ -106,16 +114,19 @@ var plantsInTheLog = []plant{
 		name:  "nothing is caught up with before deciding",
 		edits: []edit{{"eventlog/commit.go", "err := c.refresh()", "err := error(nil)"}},
 		pkg:   "eventlog", test: "TestAppend_SeesWhatOthersAppendedBefore", often: true,
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a stale handle of the segments is written through",
 		edits: []edit{{"eventlog/dirwrite.go", "w.log != nil && w.at == s.tip.place() && ", "w.log != nil && "}},
 		pkg:   "eventlog", test: "TestAppend_SeesWhatOthersAppendedBefore",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "the append lock is shared",
 		edits: []edit{{"eventlog/dir.go", "s.disk.take(s.lock, lockTry)", "s.lock.TryShared()"}},
 		pkg:   "eventlog", test: "TestAppend_ManyGoroutinesShareCommits",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a lock file that was replaced still counts",
@@ -182,21 +193,25 @@ var plantsInTheLog = []plant{
 		name:  "the hash of the frame before is not compared",
 		edits: []edit{{"eventlog/scan.go", "case e.Prev != t.head.Hash:", "case false:"}},
 		pkg:   "eventlog", test: "TestScan_StopsAtFirstFrameThatDoesNotContinueTheLog",
+		also: "eventlog TestArchiveDamage_WhatWasToldAnewIsNoticed",
 	},
 	{
 		name:  "damage that may have been acknowledged is cut",
 		edits: []edit{{"eventlog/recover.go", "v := verdict{row: 6}", "v := verdict{row: 6, torn: true}"}},
 		pkg:   "eventlog", test: "TestJudge_EveryRowOfTheTable",
+		also: "eventlog TestVerify_FindsEveryDamage",
 	},
 	{
 		name:  "a promise behind a bad spot counts for nothing",
 		edits: []edit{{"eventlog/recover.go", "case a.highest > t.head.Commit:", "case false:"}},
 		pkg:   "eventlog", test: "TestDamage_EveryBitFlip",
+		also: "eventlog TestJudge_PromiseOfAWholeFrameBehindTheSpot",
 	},
 	{
 		name:  "acknowledged commits that are missing are not missed",
 		edits: []edit{{"eventlog/recover.go", "case t.head.Commit < promised:", "case false:"}},
 		pkg:   "eventlog", test: "TestDamage_EveryTruncation",
+		also: "eventlog TestJudge_EveryRowOfTheTable",
 	},
 	{
 		name:  "a log of a later version is written to",

@@ -7,6 +7,7 @@ var plantsInTheQueue = []plant{
 		name:  "an outcome of a run that is over is accepted",
 		edits: []edit{{"decide/run.go", "b.State != job.Processing || b.Run != run {", "b.State != job.Processing {"}},
 		pkg:   "decide", test: "TestFinish_OutcomeOfARunThatIsNotCurrentIsRefused", often: true,
+		also: "queue TestSimulation_WorkersRunEachJobOnceAtATime",
 	},
 	{
 		name:  "a worker that is to stop claims",
@@ -37,6 +38,7 @@ var plantsInTheQueue = []plant{
 		name:  "max_retries is off by one",
 		edits: []edit{{"decide/run.go", "b.Attempts >= b.MaxRetries", "b.Attempts > b.MaxRetries"}},
 		pkg:   "decide", test: "TestFinish_FailuresBackOffAndEndInTheDeadLetterQueue",
+		also: "queuetest TestQueue_BehavesAsTheModel",
 	},
 	{
 		name:  "max_crashes is off by one",
@@ -57,6 +59,7 @@ var plantsInTheQueue = []plant{
 		name:  "a batch with a bad job is admitted without it",
 		edits: []edit{{"decide/enqueue.go", "return Admission{}, &SpecError{Index: i, Err: err}", "continue"}},
 		pkg:   "decide", test: "TestEnqueue_RefusalNamesTheSpecAndAdmitsNone",
+		also: "queuetest TestQueue_BehavesAsTheModel",
 	},
 	{
 		name:  "an id may be twice in a batch",
@@ -67,6 +70,7 @@ var plantsInTheQueue = []plant{
 		name:  "a job that left the waiting ones stays in the timeline",
 		edits: []edit{{"decide/decide.go", "s.Timeline.Remove(c.Job)", "_ = c.Job"}},
 		pkg:   "decide", test: "TestRules_AnySequenceOfCommandsKeepsTheInvariants",
+		also: "queuetest TestQueue_BehavesAsTheModel",
 	},
 	{
 		name:  "a held job stays in the timeline",
@@ -94,6 +98,7 @@ var plantsInTheQueue = []plant{
 		name:  "a lost run counts as an attempt",
 		edits: []edit{{"projection/foldjob.go", "\tl.crashes++", "\tl.crashes++; l.attempts++"}},
 		pkg:   "projection", test: "TestFold_ALifeFromEnqueueToTheEnd", often: true,
+		also: "queuetest TestQueue_BehavesAsTheModel",
 	},
 	{
 		name:  "the fold takes an event of a run that is over",
@@ -136,6 +141,7 @@ var plantsInTheQueue = []plant{
 		name:  "commands do not inherit the lock of their run",
 		edits: []edit{{"internal/shell/start_unix.go", "files = append(files, s.lease.Fd())", "files = append(files, none)"}},
 		pkg:   "internal/shell", test: "TestStart_CommandInheritsNothingButInputOutputAndLease", only: "linux",
+		also: "queue TestRun_LostRunIsOverWhenNothingOfItLives",
 	},
 	{
 		name:  "a worker does not pass on the lock of a run",
@@ -151,16 +157,19 @@ var plantsInTheQueue = []plant{
 		name:  "a worker that lives is taken for dead",
 		edits: []edit{{"scheduler/lease/lease.go", "return !free, err", "return false && free, err"}},
 		pkg:   "scheduler/lease", test: "TestWorkerAlive_UntilItsProcessIsKilled", only: "linux",
+		also: "queue TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce",
 	},
 	{
 		name:  "jobs are reclaimed without a look at the worker's lock",
 		edits: []edit{{"queue/reclaim.go", "if !w.peerLives(p) && w.reclaim(p) {", "if w.reclaim(p) {"}},
 		pkg:   "queue", test: "TestRun_JobsOfAWorkerThatLivesAreLeftToIt",
+		also: "queue TestSimulation_WorkersRunEachJobOnceAtATime",
 	},
 	{
 		name:  "a lost run is over although its command lives",
 		edits: []edit{{"queue/reclaim.go", "\tif r.command {", "\tif false {"}},
 		pkg:   "queue", test: "TestRun_LostRunIsOverWhenNothingOfItLives", only: "linux",
+		also: "queue TestStorm_KillsLoseNothingAndRunNothingTwiceAtOnce",
 	},
 	{
 		name:  "a lock whose holder cannot be seen counts as free",

@@ -6,6 +6,7 @@ var plantsInSnapshots = []plant{
 		name:  "what a newer file says of an older job is not heard",
 		edits: []edit{{"projection/base.go", "if key <= l.since && !l.moved(key) {", "if key <= l.since {"}},
 		pkg:   "projection", test: "TestBase_FoldedLoadedAndLivedStatesAreEqual",
+		also: "projection TestBase_EditedAndPurgedJobsOfOlderFiles",
 	},
 	{
 		name:  "an edited job is as an older file has it",
@@ -46,6 +47,7 @@ var plantsInSnapshots = []plant{
 		name:  "a snapshot gets its name before it is on the disk",
 		edits: []edit{{"eventlog/dir.go", "err = d.datasync(f)", "err = nil"}},
 		pkg:   "eventlog", test: "TestCrashStates_LoseNothingThatWasAnswered",
+		also: "eventlog TestSimulation_PairsOfPoints",
 	},
 	{
 		name:  "a job that is first in its page is lost sight of",
@@ -56,6 +58,7 @@ var plantsInSnapshots = []plant{
 		name:  "archives go before the name of the base is on the disk",
 		edits: []edit{{"eventlog/prune.go", "if err := a.disk.syncDir(filepath.Join(a.dir, baseDir)); err != nil {\n\t\treturn err\n\t}\n\tfiles", "files"}},
 		pkg:   "eventlog", test: "TestCrashStates_LoseNothingThatWasAnswered",
+		also: "eventlog TestSimulation_PairsOfPoints",
 	},
 	{
 		name:  "what is pruned is not recorded",
