@@ -72,6 +72,7 @@ var plantsInTheLog = []plant{
 		name:  "the directory above a new log is not synced",
 		edits: []edit{{"eventlog/dircreate.go", "return s.disk.syncDir(parent)", "return nil"}},
 		pkg:   "eventlog", test: "TestOpen_NewLogIsSyncedFromTheInsideOut",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a segment is sealed and its new name not synced",
@@ -82,11 +83,13 @@ var plantsInTheLog = []plant{
 		name:  "what is not proved is believed to be on the disk",
 		edits: []edit{{"eventlog/dirsync.go", "s.disk.rewrite(s.tail.f, from, s.tip.offset)", "s.disk.rewrite(s.tail.f, max(from, s.tip.offset), s.tip.offset)"}},
 		pkg:   "eventlog", test: "TestSync_WhatAnotherProcessCouldNotSyncIsRewritten",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "D is advanced before the sync",
 		edits: []edit{{"eventlog/dirsync.go", "err := s.syncTail(); err", "err := errors.Join(s.marks.advance(markOf(s.tip)), s.syncTail()); err"}},
 		pkg:   "eventlog", test: "TestReadOnly_SeesOnlyWhatIsDurable",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "D is written over the slot that says more",
@@ -97,6 +100,7 @@ var plantsInTheLog = []plant{
 		name:  "a view is answered before it is durable",
 		edits: []edit{{"eventlog/serve.go", "if r.kind == askPeek {", "if r.kind == askPeek || r.kind == askView {"}},
 		pkg:   "eventlog", test: "TestMemory_ViewWaitsForTheSyncOfAnother",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a refusal is answered before its reason is durable",
@@ -107,6 +111,7 @@ var plantsInTheLog = []plant{
 		name:  "a reader shows what is not durable",
 		edits: []edit{{"eventlog/reader.go", "case e.Commit > r.durable:", "case false:"}},
 		pkg:   "eventlog", test: "TestReader_ReadsWhatIsDurableInOrder",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 
 	// Several processes, and writes that fail.
@@ -173,16 +178,19 @@ var plantsInTheLog = []plant{
 		name:  "a torn tail is not truncated before an append",
 		edits: []edit{{"eventlog/dirrecover.go", "done, err := s.truncate()", "done, err := true, error(nil)"}},
 		pkg:   "eventlog", test: "TestOpen_TornTailIsCut",
+		also: "eventlog TestSimulation_SeedsLoseNothing",
 	},
 	{
 		name:  "a torn tail is cut before its copy is on the disk",
 		edits: []edit{{"eventlog/dirrecover.go", "\t\terr = s.disk.datasync(f)", "\t\terr = nil"}},
 		pkg:   "eventlog", test: "TestOpen_TornTailIsKeptBeforeItIsCut",
+		also: "eventlog TestCrashStates_LoseNothingThatWasAnswered",
 	},
 	{
 		name:  "the checksum of a frame is not compared",
 		edits: []edit{{"eventlog/frame.go", "castagnoli, b[:end]) != binary.LittleEndian.Uint32(b[end:]) {", "castagnoli, b[:end]) == 0 {"}},
 		pkg:   "eventlog", test: "TestDamage_EveryBitFlip",
+		also: "eventlog TestJudge_EveryRowOfTheTable",
 	},
 	{
 		name:  "the checksum of a frame leaves out its place",
