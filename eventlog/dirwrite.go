@@ -160,21 +160,23 @@ func (s *dirStore) finish() error {
 func (s *dirStore) turn() {
 	s.known = s.tip.head.Commit
 	_ = s.marks.advance(markOf(s.tip)) // D only ever saves work: see sync
-	// To set a file's size to what it is gives back the blocks that were reserved beyond.
-	_ = s.tail.f.Truncate(s.tip.offset)
-	s.tail.f.Close()
+	old, size := s.tail.f, s.tip.offset
 	s.tail = tail{}
 	s.tip = s.tip.next()
 	s.turns++
 	s.turned = true
-	f, err := s.openSegment(s.tip.segment)
-	if err != nil {
-		return // without a descriptor nothing more is written or synced until one can be had
+	if f, err := s.openSegment(s.tip.segment); err == nil { // else nothing is written or synced until a descriptor can be had
+		info, err := f.Stat()
+		s.tail = tail{f: f, proven: err == nil && info.Size() == 0}
+		s.watchTail()
+		_ = s.full() // before anything is given back, which somebody else could take
 	}
-	info, err := f.Stat()
-	s.tail = tail{f: f, proven: err == nil && info.Size() == 0}
-	s.watchTail()
-	_ = s.full() // the next round asks again
+	// To set a file's size to what it is gives back the blocks that were reserved beyond.
+	_ = old.Truncate(size)
+	old.Close()
+	if s.tail.f != nil {
+		_ = s.full() // the next round asks again
+	}
 }
 
 // mend finds out what became of a write that failed and should have ended there, and cuts off what
