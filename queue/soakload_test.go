@@ -70,7 +70,7 @@ func soakJob(n int) job.Spec {
 	case 12:
 		spec.ID, spec.ConcurrencyKey = "key", "one at a time"
 	case 14:
-		spec.ID, spec.Command = "print", stormCommand+"\nhead -c 10000 /dev/zero | tr '\\0' x"
+		spec.ID, spec.Command = "print", stormCommand+"\nhead -c 3000 /dev/zero | tr '\\0' x"
 	}
 	return spec
 }
