@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"sort"
+
+	"github.com/queuectl/queuectl/internal/file"
 )
 
 // A snapshot file is blocks, a directory of the blocks, and a header that is written last. All numbers are
@@ -250,6 +252,8 @@ func (s *Snapshot) Close() error { return s.close() }
 type SnapshotWriter struct {
 	f      *os.File
 	at     int64
+	sent   int64 // bytes that were given to the system
+	gone   int64 // of those, bytes that are on their way to the disk no more
 	seed   uint32
 	blocks []snapshotBlock
 	buf    []byte
@@ -277,9 +281,15 @@ func (w *SnapshotWriter) write(data []byte) error {
 	return w.flush()
 }
 
+// flush keeps little on its way to the disk: an append, whose sync shares the disk, waits for it.
 func (w *SnapshotWriter) flush() error {
-	_, err := w.f.Write(w.buf)
+	const most = 1 << 20
+	n, err := w.f.Write(w.buf)
 	w.buf = w.buf[:0]
+	if w.sent += int64(n); err == nil && w.sent-w.gone >= most {
+		err = file.WriteOut(w.f, w.gone, w.sent-w.gone)
+		w.gone = w.sent
+	}
 	return err
 }
 

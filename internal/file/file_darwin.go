@@ -12,6 +12,8 @@ import (
 // bytes in the disk's cache.
 func datasync(f *os.File) error { return f.Sync() }
 
+func writeOut(*os.File, int64, int64) error { return nil }
+
 func reserve(f *os.File, size int64) (bool, error) {
 	var st unix.Stat_t
 	if err := control(f, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {

@@ -11,6 +11,15 @@ import (
 
 func datasync(f *os.File) error { return control(f, unix.Fdatasync) }
 
+func writeOut(f *os.File, offset, n int64) error {
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	err := control(f, func(fd int) error { return unix.SyncFileRange(fd, offset, n, all) })
+	if errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return err
+}
+
 func reserve(f *os.File, size int64) (bool, error) {
 	err := control(f, func(fd int) error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, size) })
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

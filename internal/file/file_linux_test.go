@@ -36,3 +36,26 @@ func TestNetwork_ProcIsNone(t *testing.T) {
 		t.Errorf("Network() = %q, %v", got, err)
 	}
 }
+
+func TestWriteOut_TellsOfErrors(t *testing.T) {
+	t.Parallel()
+	f, err := os.CreateTemp(t.TempDir(), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("written"); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteOut(f, 0, 7); err != nil {
+		t.Error(err)
+	}
+	_, pipe, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	if err := WriteOut(pipe, 0, 7); !errors.Is(err, unix.ESPIPE) {
+		t.Errorf("got %v, want ESPIPE", err)
+	}
+}

@@ -53,6 +53,16 @@ func fill(f *os.File, perm os.FileMode, write func(*os.File) error) error {
 	return err
 }
 
+// WriteOut returns when n bytes at offset, which were written before, are on their way to the disk no more, so that no
+// great heap of them is waited for by whoever syncs another file. It makes nothing durable: [Datasync] does. An error is
+// one of writing, which no later sync may tell of. It needs Linux; elsewhere it does nothing.
+func WriteOut(f *os.File, offset, n int64) error {
+	if err := writeOut(f, offset, n); err != nil {
+		return &os.PathError{Op: "sync_file_range", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
 // Datasync makes the bytes of f durable, and as much of the rest as is needed to read them back:
 // fdatasync on Linux, F_FULLFSYNC on darwin, [os.File.Sync] elsewhere. A signal does not end it.
 // After an error nothing is known about any byte written since the last success, and a second call
