@@ -2,7 +2,7 @@
 // that is measured in the same run, and writes a Markdown table and JSON lines.
 //
 //	go run ./bench            all rows, a quarter of an hour
-//	go run ./bench -quick     the same rows with smaller sizes, two minutes
+//	go run ./bench -quick     the same rows with smaller sizes, half a minute
 //	go run ./bench -row 2,6   some rows
 //	go run ./bench -json FILE JSON lines: the machine, then a line of the table each
 //
