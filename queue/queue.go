@@ -64,7 +64,7 @@ type Queue struct {
 }
 
 // Open opens the queue in dir, and makes it if there is none, unless opt.NoCreate. It reads what of the log is in
-// no snapshot yet: mostly less than 256 KiB. A directory that was never written durably by
+// no snapshot yet: mostly less than 64 KiB. A directory that was never written durably by
 // queuectl is refused with eventlog.ErrNotOurs, one of a newer program with eventlog.ErrNewer.
 //
 // A damaged log opens all the same, for reading what is sound: see [Queue.Damage].

@@ -14,7 +14,7 @@ import (
 
 const (
 	// worthASnapshot is how much of the log may have to be folded by who begins with a snapshot, bytes.
-	worthASnapshot = 256 << 10
+	worthASnapshot = 64 << 10
 	// mostOfATail is how much of it is folded before a file is written, so that memory is bounded.
 	mostOfATail = 32 << 20
 )
