@@ -312,7 +312,7 @@ func (w *worker) record(r *run, o decide.Outcome) (next *run, err error) {
 func (w *worker) mayClaim() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !w.stopping && w.q.opt.Elapsed() >= w.paused
+	return !w.stops() && w.q.opt.Elapsed() >= w.paused
 }
 
 // logOutcome says what became of a job with its run.

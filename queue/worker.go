@@ -72,7 +72,7 @@ func (q *Queue) Run(ctx context.Context, opt WorkerOptions) error {
 	q.log.Watch()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	w.ctx = background
+	w.asked, w.ctx = ctx, background
 	w.sweepNow()
 	why, err := w.loop(ctx)
 	cancel()
@@ -96,7 +96,8 @@ type worker struct {
 	opt    WorkerOptions
 	lanes  scheduler.Lanes
 	logger zerolog.Logger
-	ctx    context.Context // of goroutines that must outlive Run's ctx; ends with the worker
+	asked  context.Context // Run's: when it ends, nothing more is claimed
+	ctx    context.Context // of goroutines that must outlive asked; ends with the worker
 
 	id         string
 	key        job.Position
@@ -374,6 +375,9 @@ func (w *worker) noteStop(ctx context.Context, g glance) {
 	}
 }
 
+// stops says that nothing more is to be claimed, also if the loop does not know yet. w.mu is held.
+func (w *worker) stops() bool { return w.stopping || w.asked.Err() != nil }
+
 // over says that the worker has stopped and nothing of it runs any more.
 func (w *worker) over() (why string, over bool) {
 	w.mu.Lock()
@@ -401,7 +405,7 @@ func (w *worker) failure() error {
 func (w *worker) reserve(due bool, most int) (slots int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !due || w.stopping || w.q.opt.Elapsed() < w.paused {
+	if !due || w.stops() || w.q.opt.Elapsed() < w.paused {
 		return 0
 	}
 	slots = min(w.opt.Slots-len(w.runs)-w.claiming, most)

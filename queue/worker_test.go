@@ -176,6 +176,26 @@ func TestRun_StopFinishesWhatRuns(t *testing.T) {
 	}
 }
 
+// TestRun_StopHoldsForTheNextClaim: what ends after the stop is recorded without the next claim, though the loop may not have
+// heard of it.
+func TestRun_StopHoldsForTheNextClaim(t *testing.T) {
+	t.Parallel()
+	q, _ := queuetest.Open(t)
+	for range 20 {
+		ctx, stop := context.WithCancel(t.Context())
+		enqueue(t, q, job.Spec{Kind: "k"}, job.Spec{Kind: "k"})
+		begun := 0
+		err := q.Run(ctx, queue.WorkerOptions{Handlers: map[string]queue.Handler{"k": func(context.Context, job.Job) error {
+			begun++
+			stop()
+			return nil
+		}}})
+		if err != nil || begun != 1 {
+			t.Fatalf("%d jobs began, %v; want 1", begun, err)
+		}
+	}
+}
+
 func TestRun_StopNowGivesJobsBack(t *testing.T) {
 	t.Parallel()
 	q := open(t, t.TempDir())

@@ -200,8 +200,8 @@ func stopSignals(ctx context.Context, s *session) (stop context.Context, now <-c
 			select {
 			case sig := <-signals:
 				if received == 1 {
+					cancel() // first: who reads the message may rely on it
 					s.logger.Info().Stringer("signal", sig).Msg("finishing the running jobs; a second signal ends them")
-					cancel()
 				} else {
 					s.logger.Warn().Stringer("signal", sig).Msg("ending the running jobs; they go back to pending")
 					close(closed)
