@@ -91,8 +91,9 @@ func TestRun_LockFileOfWhatWasLeftBehindIsRemovedLater(t *testing.T) {
 		if _, err = os.Stat(lock); err != nil {
 			break
 		}
-		clock.Advance(time.Hour)                 // again, if it has not let the lock go yet
-		enqueue(t, q, job.Spec{Command: "true"}) // which wakes the worker
+		clock.Advance(time.Hour) // again, if it has not let the lock go yet
+		woken := enqueue(t, q, job.Spec{Command: "true"})[0]
+		waitFor(t, q, woken.Spec.ID, completed) // it may have to look a thousand times, but not within moments
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the lock of what had been left behind: %v, want that it is gone", err)
