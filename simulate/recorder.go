@@ -77,6 +77,7 @@ type tracked struct {
 	claimed           int64
 	asked             int32 // step of the script that asked for the end of its run; none = nobody did
 	killed            bool  // its run was asked to end
+	how               what  // kill or cancel, as was asked first
 	held              bool
 	after             []job.Parent // whose fate is known
 	left              int          // of them, those that have not ended as they should: it waits for them
@@ -178,6 +179,9 @@ func (r *Recorder) begin() {
 			o.crew, o.claimed = w.number, j.claimed
 		}
 		r.record.opened = append(r.record.opened, o)
+		if o.crew != none && j.killed {
+			r.ask(j) // somebody did, and the run has not ended yet
+		}
 	}
 	r.open = true
 }

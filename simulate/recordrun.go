@@ -73,16 +73,21 @@ func (r *Recorder) claimed(j *tracked, worker job.Position) {
 // killAsked notes that somebody asked for the end of the current run. What they ask for later ends no run
 // that the first request does not end.
 func (r *Recorder) killAsked(j *tracked, forGood bool) {
-	j.killed = true
-	if j.number == none || j.asked != none {
-		return
+	if !j.killed {
+		j.killed, j.how = true, kill
+		if forGood {
+			j.how = cancel
+		}
 	}
-	how := kill
-	if forGood {
-		how = cancel
+	if j.number != none && j.asked == none {
+		r.ask(j)
 	}
+}
+
+// ask has the simulation ask for the end of the current run.
+func (r *Recorder) ask(j *tracked) {
 	j.asked = int32(len(r.record.script))
-	r.step(how, j.number)
+	r.step(j.how, j.number)
 }
 
 // ran notes a run that had an outcome.

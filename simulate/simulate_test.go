@@ -222,9 +222,19 @@ func TestRun_KeepsTheWorkersThatWere(t *testing.T) {
 	}
 }
 
+// Some of the places lie between the request to end a run and its end.
 func TestRecorder_BeginsAnywhere(t *testing.T) {
 	t.Parallel()
-	log := live(t, load{jobs: mixedLoad(5, 200), slots: 2, meddle: meddler(5)})
+	for _, seed := range []uint64{1, 3, 5, 8, 10} {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			beginAnywhere(t, seed)
+		})
+	}
+}
+
+func beginAnywhere(t *testing.T, seed uint64) {
+	log := live(t, load{jobs: mixedLoad(seed, 200), slots: 2, meddle: meddler(seed)})
 	for from := 0; from < len(log); from += 1 + len(log)/50 {
 		t.Run(fmt.Sprint(from), func(t *testing.T) {
 			t.Parallel()
