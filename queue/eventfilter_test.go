@@ -52,6 +52,26 @@ func drawMoment(t *rapid.T, label string) queue.Moment {
 	return queue.Moment{Time: time.Unix(0, rapid.Int64Range(0, 5).Draw(t, label))}
 }
 
+func TestEventFilter_ASpanIncludesItsEnds(t *testing.T) {
+	t.Parallel()
+	at := func(n int64) queue.Moment { return queue.Moment{Time: time.Unix(0, n)} }
+	for _, f := range []queue.EventFilter{
+		{From: queue.Moment{Position: 2}, To: queue.Moment{Position: 4}},
+		{From: at(20), To: at(40)},
+		{From: at(20), To: queue.Moment{Position: 4}},
+	} {
+		var got []int
+		for n := 1; n <= 5; n++ {
+			if f.Match(queue.Record{At: job.At{Position: job.Position(n), Time: int64(10 * n)}, Event: job.LogCreated{}}) {
+				got = append(got, n)
+			}
+		}
+		if !slices.Equal(got, []int{2, 3, 4}) {
+			t.Errorf("%+v selects %v of 1 to 5, want 2 to 4", f, got)
+		}
+	}
+}
+
 // TestEventFilter_SelectsWhatEachConditionSelects compares Match with a list from which each condition
 // takes what does not satisfy it.
 func TestEventFilter_SelectsWhatEachConditionSelects(t *testing.T) {

@@ -15,7 +15,7 @@ var plantsInTheTrail = []plant{
 	{
 		name:  "an event filter takes the end of a span for its outside",
 		edits: []edit{{"queue/eventfilter.go", "f.To.Position != 0 && r.At.Position > f.To.Position:", "f.To.Position != 0 && r.At.Position >= f.To.Position:"}},
-		pkg:   "queue", test: "TestEventFilter_SelectsWhatEachConditionSelects",
+		pkg:   "queue", test: "TestEventFilter_ASpanIncludesItsEnds",
 	},
 	{
 		name:  "statistics forget that a retry is due later",

@@ -5,7 +5,7 @@ var plantsInSchedules = []plant{
 	{
 		name:  "a tick that a clock leaves out comes at a time before it",
 		edits: []edit{{"scheduler/cron/zone.go", "return max(moment, from)", "return moment"}},
-		pkg:   "scheduler/cron", test: "TestNext_AgreesWithASearchMinuteByMinute",
+		pkg:   "scheduler/cron", test: "TestNext_WhenTheClockIsSet",
 	},
 	{
 		name:  "a tick that was decided is decided again when the clock is set back",
