@@ -149,7 +149,7 @@ var table = []row{
 			{pkg: "stats", test: "^Test(Histogram|Rates|Stats)_", args: sequences(1000)},
 			{pkg: "eventlog", test: "^Test(BackupContents|ReaderAt|Manifest_Decodes|ParsePin|Salvage_Reads|Chain)", args: sequences(300)},
 			{pkg: "queuetest", test: "^Test(Ticks|Shrink)_", args: sequences(100)},
-			{pkg: "internal/shell", test: "^TestTail", args: sequences(1000)},
+			{pkg: "internal/shell", test: "^TestOutput_KeepsHeadAndTail", args: sequences(1000)},
 		},
 	},
 	{

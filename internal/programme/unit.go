@@ -20,7 +20,7 @@ const (
 	unitTimeout = 30 * time.Minute // then a unit hangs
 	mostFailed  = 3                // units of a row: more of them would mostly tell the same
 
-	leastFuzzing = 2 * time.Second // of one target
+	leastFuzzing = 8 * time.Second // of one target, some of which begin with thousands of inputs
 	mostFuzzing  = 5 * time.Minute
 )
 
