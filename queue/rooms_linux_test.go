@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -180,8 +181,11 @@ func (r *room) recover(dir string) {
 	}
 	defer q.Close() // below it is only read
 	opt := queue.WorkerOptions{Slots: 2, NoShell: true, UntilEmpty: true, Handlers: map[string]queue.Handler{"k": r.handle}}
-	if err := q.Run(r.t.Context(), opt); err != nil {
-		r.errorf("run with room: %v", err)
+	patience, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	if err := q.Run(patience, opt); err != nil || patience.Err() != nil {
+		status, _ := q.Status(r.t.Context()) // says more than a test that hangs
+		r.errorf("run with room: %v, %v; jobs %v, workers %+v", err, patience.Err(), status.Counts, status.Workers)
 	}
 	status, err := q.Status(r.t.Context())
 	total := 0
