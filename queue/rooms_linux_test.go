@@ -52,7 +52,8 @@ type room struct {
 	disk     string
 	accepted []string
 	refused  int
-	tight    int // runs that were recorded before there was more room
+	tight    int  // runs that were recorded before there was more room
+	roomy    bool // there is: nobody takes it any more, or claims would be refused for ever
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -141,7 +142,7 @@ func (r *room) handle(_ context.Context, j job.Job) error {
 	r.mu.Lock()
 	r.begun++
 	r.mu.Unlock()
-	if r.intN(8) == 0 {
+	if !r.roomy && r.intN(8) == 0 {
 		r.fill()
 	}
 	good := r.intN(3) > 0
@@ -174,6 +175,7 @@ func (r *room) fill() {
 
 // recover opens the queue when there is room, runs what waits, and looks for everything.
 func (r *room) recover(dir string) {
+	r.roomy = true
 	q, err := queue.Open(r.t.Context(), dir, queue.Options{})
 	if err != nil {
 		r.errorf("open with room: %v", err)
