@@ -174,8 +174,19 @@ func (s *dirStore) turn() {
 	// To set a file's size to what it is gives back the blocks that were reserved beyond.
 	_ = old.Truncate(size)
 	old.Close()
-	if s.tail.f != nil {
-		_ = s.full() // the next round asks again
+	if s.tail.f != nil && s.full() != nil {
+		s.reserveSome()
+	}
+}
+
+// reserveSome reserves what can be had for outcomes, when somebody who fills the disk was quicker with the rest. The next
+// round asks for all again.
+func (s *dirStore) reserveSome() {
+	const least = 4 << 10
+	for size := int64(outcomeReserve); size >= least; size /= 2 {
+		if _, err := s.disk.reserve(s.tail.f, s.tip.offset+size); err == nil {
+			return
+		}
 	}
 }
 

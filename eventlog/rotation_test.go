@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -228,4 +229,34 @@ func TestRotation_NoticesThatAnotherProcessCouldNotSync(t *testing.T) {
 	}
 	wantCalls(t, w, "datasync durable") // ours has been synced since tidwall/wal's was opened
 	wantSound(t, dir)
+}
+
+// TestRotation_ReservesWhatIsLeftOfAFullDisk: when the next segment is there, somebody may have taken most of what the last
+// one gave back. Outcomes must have the rest, and nothing else is written.
+func TestRotation_ReservesWhatIsLeftOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	const left = 40 << 10
+	kept := int64(0)
+	d := realDisk
+	d.reserve = func(f *os.File, size int64) (bool, error) {
+		if filepath.Base(f.Name()) == segmentName(1) {
+			return true, nil
+		}
+		if size > left {
+			return true, syscall.ENOSPC
+		}
+		kept = size
+		return true, nil
+	}
+	h := openDirLog(t, t.TempDir(), Options{SegmentSize: 4096, disk: &d})
+	var err error
+	for err == nil {
+		err = h.Append(t.Context(), h.proposes(strings.Repeat("x", 500)))
+	}
+	if !errors.Is(err, ErrDiskFull) {
+		t.Errorf("append: %v, want ErrDiskFull", err)
+	}
+	if kept <= left/2 || kept > left {
+		t.Errorf("%d bytes are reserved where %d were left", kept, left)
+	}
 }
