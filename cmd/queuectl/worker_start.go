@@ -127,8 +127,8 @@ func (s *session) checkOwner() error {
 		}
 		return &failure{
 			exit: exitFailed, code: "other_owner",
-			message: fmt.Sprintf("%s belongs to %s, whose commands would run as you", path, owner.Name),
-			hint:    fmt.Sprintf("start the worker as %s; if the commands are to be yours, take %s over with 'chown -R'", owner.Name, s.dir),
+			message: fmt.Sprintf("%s belongs to %s, whose commands would run as you", path, owner.Name()),
+			hint:    fmt.Sprintf("start the worker as %s; if the commands are to be yours, take %s over with 'chown -R'", owner.Name(), s.dir),
 		}
 	}
 	return nil

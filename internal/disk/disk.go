@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 )
@@ -75,9 +76,18 @@ func Same(a, b string) (same, known bool, err error) { return sameFS(a, b) }
 
 // Owner is who a file belongs to.
 type Owner struct {
-	Name string // of the user, or the number if it has no name
-	Me   bool   // it is the user of this process
-	Root bool   // it may do anything anyway
+	Me   bool // it is the user of this process
+	Root bool // it may do anything anyway
+
+	id string
+}
+
+// Name returns the name of the user, or the number if it has no name. It may take long: some systems ask others.
+func (o Owner) Name() string {
+	if u, err := user.LookupId(o.id); err == nil {
+		return u.Username
+	}
+	return o.id
 }
 
 // OwnerOf returns whose a file is. known is false where files have no such owner.

@@ -103,7 +103,7 @@ func TestOwnerOf_Root(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, known := OwnerOf(info); known && o.Root != (o.Name == "root" || o.Name == "0") {
+	if o, known := OwnerOf(info); known && o.Root != (o.Name() == "root" || o.Name() == "0") {
 		t.Errorf("%s belongs to %+v", os.DevNull, o)
 	}
 }
@@ -114,7 +114,7 @@ func TestOwnerOf_AnOwnFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, known := OwnerOf(info); known && (!o.Me || o.Name == "" || o.Root != (os.Geteuid() == 0)) {
+	if o, known := OwnerOf(info); known && (!o.Me || o.Name() == "" || o.Root != (os.Geteuid() == 0)) {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -5,7 +5,6 @@ package disk
 import (
 	"io/fs"
 	"os"
-	"os/user"
 	"strconv"
 	"syscall"
 )
@@ -31,9 +30,5 @@ func ownerOf(info fs.FileInfo) (Owner, bool) {
 	if !ok {
 		return Owner{}, false
 	}
-	o := Owner{Name: strconv.FormatUint(uint64(st.Uid), 10), Me: int(st.Uid) == os.Geteuid(), Root: st.Uid == 0}
-	if u, err := user.LookupId(o.Name); err == nil {
-		o.Name = u.Username
-	}
-	return o, true
+	return Owner{Me: int(st.Uid) == os.Geteuid(), Root: st.Uid == 0, id: strconv.FormatUint(uint64(st.Uid), 10)}, true
 }

@@ -214,5 +214,5 @@ func (v *visit) asOwner(info fs.FileInfo) string {
 	if !known || owner.Me {
 		return "check who may read " + v.opt.Dir
 	}
-	return fmt.Sprintf("it belongs to %s: sudo -u %s queuectl doctor --dir %s", owner.Name, owner.Name, job.Quote([]string{v.opt.Dir}))
+	return fmt.Sprintf("it belongs to %s: sudo -u %s queuectl doctor --dir %s", owner.Name(), owner.Name(), job.Quote([]string{v.opt.Dir}))
 }

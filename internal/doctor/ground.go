@@ -45,7 +45,7 @@ func (v *visit) permissions(context.Context) error {
 		v.say(OK, "it may be written to; who else may, is not looked at here", "")
 		return nil
 	}
-	whose := fmt.Sprintf("%#o, of %s", info.Mode().Perm(), owner.Name)
+	whose := fmt.Sprintf("%#o, of %s", info.Mode().Perm(), owner.Name())
 	const groupOrOthers, write = 0o077, 0o022
 	tighten := "chmod 700 " + job.Quote([]string{v.opt.Dir})
 	switch mode := info.Mode().Perm(); {
