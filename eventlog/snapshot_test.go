@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -131,6 +134,27 @@ func TestSnapshotFile_EveryFlippedBitIsNoticed(t *testing.T) {
 	}
 	if _, err := readSample(sound, LogID{1}); err == nil {
 		t.Error("it was taken for that of another log")
+	}
+}
+
+// TestSnapshotWriter_TellsOfBytesThatCannotBeWrittenOut: a later sync may not.
+func TestSnapshotWriter_TellsOfBytesThatCannotBeWrittenOut(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs sync_file_range of Linux")
+	}
+	read, write, err := os.Pipe() // which has no bytes on their way to a disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	go func() { _, _ = io.Copy(io.Discard, read); read.Close() }()
+	w, blocks := &SnapshotWriter{f: write}, 0
+	for block := make([]byte, 100<<10); err == nil && blocks < 100; blocks++ {
+		err = w.Block(1, uint64(blocks), block)
+	}
+	if !errors.Is(err, syscall.ESPIPE) || blocks > 15 {
+		t.Errorf("after %d blocks of 100 KiB: %v, want ESPIPE", blocks, err)
 	}
 }
 

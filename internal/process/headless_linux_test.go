@@ -23,14 +23,7 @@ func TestLook_ProcessWithoutItsFirstThreadLives(t *testing.T) {
 		endFirstThread()
 	}
 	t.Parallel()
-	f, err := os.Create(t.TempDir() + "/lock")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
+	f := lockedFile(t)
 	info, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)

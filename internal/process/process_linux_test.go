@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -177,16 +178,23 @@ func TestMarked_NeedsEveryMarkInWhole(t *testing.T) {
 	}
 }
 
-func TestHolders_TookOrInheritedTheLock(t *testing.T) {
-	t.Parallel()
-	f, err := os.Create(t.TempDir() + "/lock")
+// lockedFile makes a file, and locks it, until the test ends.
+func lockedFile(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+func TestHolders_TookOrInheritedTheLock(t *testing.T) {
+	t.Parallel()
+	f := lockedFile(t)
 	reader, err := os.Open(f.Name())
 	if err != nil {
 		t.Fatal(err)
